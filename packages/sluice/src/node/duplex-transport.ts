@@ -1,0 +1,182 @@
+import net from "node:net";
+import type { Duplex } from "node:stream";
+import { TLSSocket } from "node:tls";
+import type { ByteTransport, ByteTransportListener } from "../connection/byte-transport.ts";
+
+/** What a socket has beyond a Duplex; an HTTP/2 stream or a proxy's tunnel may lack any of it. */
+interface SocketLike extends Duplex {
+  readonly remoteAddress?: string | undefined;
+  readonly session?: { readonly socket?: { readonly remoteAddress?: string | undefined } } | undefined;
+  setNoDelay?(isNoDelay: boolean): unknown;
+  setTimeout?(ms: number): unknown;
+  ref?(): unknown;
+  unref?(): unknown;
+}
+
+/**
+ * Any Node Duplex (TCP, TLS, an HTTP/2 stream) as a {@link ByteTransport}.
+ *
+ * Theory of operation. Reading is the stream's flowing mode: `'data'` plus `pause()` and `resume()`; while paused Node holds
+ * at most one more chunk (RX4: 64 KiB). Writing asks each write's callback, which Node calls when the kernel has taken
+ * all of its bytes; `'drain'` would only tell when *everything* is gone (S2). A plain TCP socket whose `writableLength` is 0
+ * right after `write()` has handed all of it to the kernel, so that memory is free at once; TLS and HTTP/2 never do.
+ *
+ * Half-open: a FIN never ends our side by itself. When to answer it is the engine's decision (T01, T02), not Node's.
+ */
+export class DuplexTransport implements ByteTransport {
+  readonly remoteAddress: string;
+  readonly #duplex: SocketLike;
+  /** Only the kernel's own socket may be believed when nothing is left to write. */
+  readonly #isKernelSocket: boolean;
+  /** A Duplex that is no socket may hand the memory on by reference, and must not see it change. */
+  readonly #mustCopy: boolean;
+  #listener: ByteTransportListener | null = null;
+  #unsentBytes = 0;
+  /** Sizes of the writes whose callback is due, oldest first; 0 for one that was already reported as taken. */
+  #pendingSizes: number[] = [];
+  #pendingIndex = 0;
+  #isReading = false;
+  /** FIN was seen while paused, or before start: told on resume, since it stands behind everything unread. */
+  #hasUntoldEnd = false;
+  #isEndTold = false;
+  #isEnding = false;
+  #isClosed = false;
+  #error: Error | null = null;
+
+  constructor(duplex: Duplex) {
+    this.#duplex = duplex;
+    const isTls = duplex instanceof TLSSocket;
+    this.#isKernelSocket = duplex instanceof net.Socket && !isTls;
+    this.#mustCopy = !this.#isKernelSocket && !isTls;
+    const socket: SocketLike = duplex;
+    this.remoteAddress = socket.remoteAddress ?? socket.session?.socket?.remoteAddress ?? "";
+    // From here on no error of the stream can leave, even if start() is never called or the transport is long gone.
+    duplex.on("error", this.#onError);
+  }
+
+  get unsentBytes(): number {
+    return this.#unsentBytes;
+  }
+
+  start(listener: ByteTransportListener): void {
+    this.#listener = listener;
+    const duplex = this.#duplex;
+    duplex.pause();
+    duplex.allowHalfOpen = true;
+    if (duplex.destroyed) {
+      // 'close' may be past already.
+      this.#error ??= duplex.errored;
+      setImmediate(this.#onClose);
+      return;
+    }
+    duplex.setNoDelay?.(true);
+    // An HTTP server's socket comes with that server's idle timeout.
+    duplex.setTimeout?.(0);
+    duplex.on("data", this.#onData);
+    duplex.on("end", this.#onEnd);
+    duplex.on("close", this.#onClose);
+    if (duplex.readableEnded) this.#hasUntoldEnd = true;
+  }
+
+  write(bytes: Uint8Array): boolean {
+    const duplex = this.#duplex;
+    const byteLength = bytes.length;
+    this.#unsentBytes += byteLength;
+    // After the end nothing is accepted any more, and nothing pretends to be.
+    if (this.#isClosed || this.#isEnding || duplex.destroyed) return false;
+    const index = this.#pendingSizes.push(byteLength) - 1;
+    try {
+      duplex.write(this.#mustCopy ? new Uint8Array(bytes) : bytes, this.#onWritten);
+    } catch (error) {
+      // A foreign Duplex whose _write() throws.
+      duplex.destroy(error as Error);
+      return false;
+    }
+    if (!this.#isKernelSocket || duplex.writableLength !== 0 || duplex.destroyed) return false;
+    this.#unsentBytes -= byteLength;
+    this.#pendingSizes[index] = 0;
+    return true;
+  }
+
+  pause(): void {
+    this.#isReading = false;
+    this.#duplex.pause();
+  }
+
+  resume(): void {
+    this.#isReading = true;
+    if (this.#hasUntoldEnd) process.nextTick(this.#tellEnd);
+    else this.#duplex.resume();
+  }
+
+  end(): void {
+    if (this.#isEnding) return;
+    this.#isEnding = true;
+    this.#duplex.end();
+  }
+
+  destroy(): void {
+    this.#duplex.destroy();
+  }
+
+  setReferenced(isReferenced: boolean): void {
+    if (isReferenced) this.#duplex.ref?.();
+    else this.#duplex.unref?.();
+  }
+
+  // One function for all writes: Node then settles those of one turn together.
+  readonly #onWritten = (error?: Error | null): void => {
+    const size = this.#pendingSizes[this.#pendingIndex++] as number;
+    if (this.#pendingIndex === this.#pendingSizes.length) {
+      this.#pendingSizes.length = 0;
+      this.#pendingIndex = 0;
+    } else if (this.#pendingIndex === 1024) {
+      this.#pendingSizes.splice(0, 1024);
+      this.#pendingIndex = 0;
+    }
+    if (error || size === 0 || this.#isClosed) return;
+    this.#unsentBytes -= size;
+    this.#listener?.onAccepted(size);
+  };
+
+  readonly #onData = (chunk: Uint8Array): void => {
+    if (this.#isReading) {
+      this.#listener?.onData(chunk, false);
+      return;
+    }
+    // Somebody else called read() or resume(): the bytes go back to where they came from.
+    this.#duplex.pause();
+    this.#duplex.unshift(chunk);
+  };
+
+  readonly #onEnd = (): void => {
+    this.#hasUntoldEnd = true;
+    if (this.#isReading) this.#tellEnd();
+  };
+
+  readonly #tellEnd = (): void => {
+    if (!this.#isReading || this.#isEndTold || this.#isClosed) return;
+    this.#isEndTold = true;
+    this.#listener?.onEnd();
+  };
+
+  readonly #onError = (error: Error): void => {
+    this.#error ??= error;
+  };
+
+  readonly #onClose = (): void => {
+    if (this.#isClosed) return;
+    const duplex = this.#duplex;
+    duplex.off("data", this.#onData);
+    duplex.off("end", this.#onEnd);
+    duplex.off("close", this.#onClose);
+    // The listener for 'error' stays: a stream may fail once more while it is torn down.
+    if (this.#hasUntoldEnd && this.#error === null && !this.#isEndTold) {
+      this.#isEndTold = true;
+      this.#listener?.onEnd();
+    }
+    this.#isClosed = true;
+    this.#listener?.onClose(this.#error);
+    this.#listener = null;
+  };
+}
