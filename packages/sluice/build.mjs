@@ -19,6 +19,7 @@ const entries = names.filter(isPresent);
 
 rmSync("dist", { recursive: true, force: true });
 await build({
+  absWorkingDir: import.meta.dirname,
   entryPoints: entries.map((name) => `src/${name}.ts`),
   outdir: "dist",
   chunkNames: "chunks/[name]-[hash]",
