@@ -13,3 +13,42 @@ export interface Clock {
 
 /** What {@link Clock.setTimer} returns; opaque. */
 export type Timer = object | number;
+
+/** One deadline that can be moved cheaply: the timer is only set again when it fires too early. */
+export class Deadline {
+  readonly #clock: Clock;
+  #timer: Timer | null = null;
+  #onExpired: () => void = () => {};
+  #delayMs = 0;
+  #expiresAt = 0;
+
+  constructor(clock: Clock) {
+    this.#clock = clock;
+  }
+
+  /** Replaces whatever was set. */
+  set(delayMs: number, onExpired: () => void): void {
+    this.clear();
+    this.#delayMs = delayMs;
+    this.#onExpired = onExpired;
+    this.restart();
+    this.#timer = this.#clock.setTimer(this.#check, delayMs);
+  }
+
+  /** Begins the delay anew, if one is set. */
+  restart(): void {
+    this.#expiresAt = this.#clock.now() + this.#delayMs;
+  }
+
+  clear(): void {
+    if (this.#timer !== null) this.#clock.clearTimer(this.#timer);
+    this.#timer = null;
+  }
+
+  readonly #check = (): void => {
+    this.#timer = null;
+    const remainingMs = this.#expiresAt - this.#clock.now();
+    if (remainingMs > 0) this.#timer = this.#clock.setTimer(this.#check, remainingMs);
+    else this.#onExpired();
+  };
+}

@@ -1,6 +1,17 @@
 import { toCloseInfo, validateCloseCodeAndReason, type WebSocketCloseInfo } from "./close-info.ts";
 import { toDOMString } from "./idl-conversions.ts";
 
+/** Whether a value has the brand of {@link WebSocketError}: never `instanceof`, never duck typing (spec-digest 1.2). */
+export let isWebSocketError: (value: unknown) => value is WebSocketError;
+
+/** Makes the engine's own errors: any code a peer may send, 1005 and 1006 too, without validation (spec-digest 1.2). */
+export let createWebSocketError: (
+  closeCode: number | null,
+  reason: string,
+  message: string,
+  cause: unknown,
+) => WebSocketError;
+
 /**
  * The error of a WebSocket connection: what `closed`, the streams and their pending promises reject with when the
  * connection does not end cleanly; and what you pass to `abort()` or `cancel()` to choose the Close frame.
@@ -47,39 +58,20 @@ export class WebSocketError extends DOMException {
     return this.#reason;
   }
 
-  /** Whether the value has the brand of this class (spec-digest 1.2: never `instanceof`, never duck typing). */
-  static #is(value: unknown): value is WebSocketError {
-    return typeof value === "object" && value !== null && #closeCode in value;
-  }
-
-  static #create(closeCode: number | null, reason: string, message: string, cause: unknown): WebSocketError {
-    const error = new WebSocketError(message);
-    error.#closeCode = closeCode;
-    error.#reason = reason;
-    if (cause !== null && cause !== undefined) {
-      Object.defineProperty(error, "cause", { value: cause, configurable: true, enumerable: false, writable: true });
-    }
-    return error;
-  }
-
   static {
-    isWebSocketError = WebSocketError.#is;
-    createWebSocketError = WebSocketError.#create;
+    isWebSocketError = (value): value is WebSocketError => typeof value === "object" && value !== null && #closeCode in value;
+    createWebSocketError = (closeCode, reason, message, cause) => {
+      const error = new WebSocketError(message);
+      error.#closeCode = closeCode;
+      error.#reason = reason;
+      if (cause !== null && cause !== undefined) {
+        Object.defineProperty(error, "cause", { value: cause, configurable: true, enumerable: false, writable: true });
+      }
+      return error;
+    };
     for (const name of ["closeCode", "reason"]) {
       Object.defineProperty(WebSocketError.prototype, name, { enumerable: true });
     }
     Object.defineProperty(WebSocketError.prototype, Symbol.toStringTag, { value: "WebSocketError", configurable: true });
-    // Web IDL: all arguments are optional, so the interface object's length is 0; default values make it so already.
   }
 }
-
-/** Brand check, see {@link WebSocketError}. */
-export let isWebSocketError: (value: unknown) => value is WebSocketError;
-
-/** Makes the engine's own errors: any code a peer may send, 1005 and 1006 too, without validation (spec-digest 1.2). */
-export let createWebSocketError: (
-  closeCode: number | null,
-  reason: string,
-  message: string,
-  cause: unknown,
-) => WebSocketError;

@@ -1,0 +1,459 @@
+import { CloseCode } from "../protocol/close-code.ts";
+import { DEFAULT_LIMITS } from "../protocol/limits.ts";
+import type { PerMessageDeflateCodec } from "../protocol/permessage-deflate/codec.ts";
+import { ProtocolError } from "../protocol/protocol-error.ts";
+import { ReadyState } from "../protocol/ready-state.ts";
+import type { Role } from "../protocol/role.ts";
+import type { Utf8Codec } from "../protocol/utf8.ts";
+import { ProtocolEvent, WebSocketProtocol } from "../protocol/websocket-protocol.ts";
+import type { ByteTransport, ByteTransportListener } from "./byte-transport.ts";
+import { type Clock, Deadline } from "./clock.ts";
+import { Outbox } from "./outbox.ts";
+import type { SendTicket } from "./send-ticket.ts";
+
+/**
+ * The engine: joins a transport to the protocol core and carries messages both ways for one established connection.
+ *
+ * Receiving is demand-driven (spec-digest 6.2): bytes are parsed only while the observer wants a message; at the header
+ * of an unwanted one the parser stalls and the transport is paused, which closes the TCP window. Sending is bounded by
+ * the {@link Outbox}. Closing follows spec-digest 2.11 to 2.14. This is the one place that turns a ProtocolError into a
+ * Close. It knows no streams and no events: both public APIs sit on it (spec-digest 4.7).
+ */
+export class Connection {
+  readonly #transport: ByteTransport;
+  readonly #protocol: WebSocketProtocol;
+  readonly #clock: Clock;
+  readonly #role: Role;
+  readonly #outbox: Outbox;
+  readonly #closeTimeoutMs: number;
+  readonly #deadline: Deadline;
+  #observer: ConnectionObserver = NO_OBSERVER;
+  #readyState: ReadyState = ReadyState.OPEN;
+
+  // Receiving.
+  #isReading = false;
+  #hasDemand = false;
+  #isParsing = false;
+  #isDiscarding = false;
+  #isStalled = false;
+  #isHeldByInflater = false;
+  #isPaused = true;
+  /** After a Close was received, or after we failed: what comes is thrown away. */
+  #ignoresInput = false;
+  #hasInputEnded = false;
+
+  // Closing.
+  #requestedClose: { closeCode: number | null; reason: string } | null = null;
+  #isCloseSent = false;
+  #isCloseFlushed = false;
+  #receivedClose: { closeCode: number; reason: string } | null = null;
+  #hasFailed = false;
+  #isLost = false;
+  #cause: Error | null = null;
+  #isTransportClosed = false;
+  #isFinishing = false;
+
+  #messagesReceived = 0;
+  #messagesSent = 0;
+  #bytesReceived = 0;
+
+  constructor(transport: ByteTransport, options: ConnectionOptions) {
+    this.#transport = transport;
+    this.#clock = options.clock;
+    this.#role = options.role;
+    this.#closeTimeoutMs = options.closeTimeoutMs ?? DEFAULT_LIMITS.closeTimeoutMs;
+    this.#deadline = new Deadline(options.clock);
+    this.#protocol = new WebSocketProtocol({
+      role: options.role,
+      fillRandom: options.fillRandom,
+      maxMessageBytes: options.maxMessageBytes,
+      maxFragments: options.maxFragments,
+      deflate: options.deflate ?? undefined,
+      utf8: options.utf8,
+    });
+    this.#outbox = new Outbox(transport, this.#protocol, options.clock, {
+      sendLimitBytes: options.sendLimitBytes ?? DEFAULT_LIMITS.sendLimitBytes,
+      deflater: options.deflate?.deflater ?? null,
+      tracksQueuedBytes: options.tracksQueuedBytes ?? false,
+      onError: (error) => this.#failInternally(error),
+    });
+  }
+
+  /** OPEN from the start; then CLOSING, then CLOSED. */
+  get readyState(): ReadyState {
+    return this.#readyState;
+  }
+
+  /** The peer's address, or `""`. */
+  get remoteAddress(): string {
+    return this.#transport.remoteAddress;
+  }
+
+  /** Payload bytes that `send` took and the system has not; needs `tracksQueuedBytes`. */
+  get queuedBytes(): number {
+    return this.#outbox.queuedBytes;
+  }
+
+  /** User-space bytes that this connection holds, each way; what the observer queues is not included. */
+  get heldBytes(): { in: number; out: number } {
+    return { in: this.#protocol.bufferedBytes + this.#protocol.assembledBytes, out: this.#outbox.heldBytes };
+  }
+
+  /** Counters since the start. */
+  get counters(): ConnectionCounters {
+    return {
+      messagesReceived: this.#messagesReceived,
+      messagesSent: this.#messagesSent,
+      bytesReceived: this.#bytesReceived,
+      bytesSent: this.#outbox.writtenBytes,
+    };
+  }
+
+  /** Why input does not flow at the moment: the observer wants no message, or nothing of the kind. */
+  get isStalled(): boolean {
+    return this.#isStalled;
+  }
+
+  /**
+   * Begins. Nothing is read or parsed before; the first parsing happens in a later task, so that reactions to the
+   * establishment run before frames that came in the same packet.
+   *
+   * @param head bytes that arrived behind the handshake (H31)
+   */
+  start(observer: ConnectionObserver, head?: Uint8Array): void {
+    this.#observer = observer;
+    this.#transport.start(this.#listener);
+    if (head !== undefined && head.byteLength > 0) {
+      this.#bytesReceived += head.byteLength;
+      this.#protocol.receive(head);
+    }
+    this.#clock.nextTask(() => {
+      this.#isReading = true;
+      this.#parse();
+    });
+  }
+
+  /**
+   * Queues one message. Bytes that are not framed before the call returns are copied.
+   *
+   * @returns null if the message is with the transport and the unsent bytes are at or below the send limit (S3); else a
+   *   ticket that says when
+   * @throws {Error} if the connection is not open: callers check `readyState`
+   */
+  send(data: string | Uint8Array, compress: boolean = true): SendTicket | null {
+    if (this.#readyState !== ReadyState.OPEN) throw new Error("Cannot send as the connection is not open");
+    this.#messagesSent++;
+    return this.#outbox.send(data, compress);
+  }
+
+  /**
+   * Starts the closing handshake. Does nothing unless OPEN.
+   *
+   * @param closeCode what goes on the wire; null for a Close without a body. Callers validate
+   * @param flush which messages go first: "current" the one that is being sent, "all", or "cut": none, not even the rest
+   *   of the current one
+   */
+  startClose(closeCode: number | null, reason: string, flush: "current" | "all" | "cut"): void {
+    if (this.#readyState !== ReadyState.OPEN) return;
+    this.#readyState = ReadyState.CLOSING;
+    this.#requestedClose = { closeCode, reason };
+    if (flush !== "all") for (const ticket of this.#outbox.drop(flush === "current")) ticket.settle(false);
+    this.#deadline.set(this.#closeTimeoutMs, () => this.#transport.destroy());
+    this.#observer.onCloseStarted("local");
+    this.#sendRequestedClose();
+    this.discard();
+  }
+
+  /**
+   * _Fail the WebSocket Connection_ (RFC 6455 §7.1.7): sends Close, processes nothing more, reports at once (D-20). The
+   * transport lingers in the background so that the Close can arrive.
+   */
+  fail(closeCode: number, reason: string, cause: Error | null): void {
+    if (this.#hasFailed || this.#receivedClose !== null || this.#isFinishing) return;
+    this.#hasFailed = true;
+    this.#cause ??= cause;
+    this.#readyState = ReadyState.CLOSING;
+    this.#stopInput();
+    this.#outbox.drop(false);
+    if (!this.#isTransportClosed) {
+      if (!this.#isCloseSent) this.#sendClose(closeCode, reason);
+      this.#transport.end();
+      this.#deadline.set(DEFAULT_LIMITS.lingerMs, () => this.#transport.destroy());
+      this.#updateFlow();
+    }
+    this.#finish();
+  }
+
+  /** Says whether the observer wants the next message. While it does not, at most the message in assembly is read (R2, R3). */
+  setDemand(hasDemand: boolean): void {
+    this.#hasDemand = hasDemand;
+    if (hasDemand && this.#isStalled) this.#parse();
+  }
+
+  /** From now on data messages are parsed, validated and dropped, so that the closing handshake can progress (R8). */
+  discard(): void {
+    if (this.#isDiscarding) return;
+    this.#isDiscarding = true;
+    this.#protocol.discard();
+    this.#parse();
+  }
+
+  /** Ends the connection at once, without a Close frame. */
+  destroy(): void {
+    this.#transport.destroy();
+  }
+
+  /** Whether the open connection keeps the process alive; it does by default. */
+  setReferenced(isReferenced: boolean): void {
+    this.#transport.setReferenced(isReferenced);
+  }
+
+  readonly #listener: ByteTransportListener = {
+    onData: (chunk, isBorrowed) => {
+      this.#bytesReceived += chunk.byteLength;
+      if (this.#ignoresInput) return;
+      this.#protocol.receive(chunk);
+      this.#parse();
+      if (isBorrowed) this.#protocol.retain();
+    },
+    onAccepted: (byteLength) => {
+      if (this.#readyState === ReadyState.CLOSING && !this.#isFinishing) this.#deadline.restart();
+      this.#outbox.onAccepted(byteLength);
+      this.#sendRequestedClose();
+      this.#noteCloseFlushed();
+    },
+    onEnd: () => {
+      this.#hasInputEnded = true;
+      this.#afterInput();
+    },
+    onClose: (error) => {
+      this.#noteCloseFlushed();
+      this.#isTransportClosed = true;
+      this.#deadline.clear();
+      this.#cause ??= error;
+      // Data and perhaps a Close may stand unparsed behind a message that nobody has asked for yet; they come first (R9).
+      // A broken transport, or a write that waits for it, cannot wait for a reader.
+      this.#hasInputEnded = true;
+      if (error !== null || this.#outbox.isMessagePending) this.#finish();
+      else this.#afterInput();
+    },
+  };
+
+  #parse(): void {
+    if (this.#isParsing || !this.#isReading || this.#ignoresInput) return;
+    if (this.#isHeldByInflater) {
+      this.#updateFlow();
+      return;
+    }
+    this.#isParsing = true;
+    try {
+      this.#parseWhileWanted();
+    } catch (error) {
+      this.#isStalled = false;
+      if (error instanceof ProtocolError) this.fail(error.closeCode, wireReason(error.message), error);
+      else this.#failInternally(error);
+    } finally {
+      this.#isParsing = false;
+    }
+    this.#afterInput();
+  }
+
+  #parseWhileWanted(): void {
+    const protocol = this.#protocol;
+    this.#isStalled = false;
+    while (!this.#ignoresInput) {
+      switch (protocol.next(this.#hasDemand || this.#isDiscarding)) {
+        case ProtocolEvent.MESSAGE:
+          this.#messagesReceived++;
+          if (!this.#isDiscarding) this.#observer.onMessage(protocol.message, protocol.messageByteLength);
+          break;
+        case ProtocolEvent.NEED_DATA:
+          return;
+        case ProtocolEvent.STALLED:
+          this.#isStalled = true;
+          return;
+        case ProtocolEvent.PING:
+          // RFC 6455 §5.5.2: "MUST send a Pong frame in response, unless it already received a Close frame"
+          this.#outbox.sendPong(protocol.payload);
+          break;
+        case ProtocolEvent.PONG:
+          break;
+        case ProtocolEvent.CLOSE:
+          this.#receiveClose(protocol.closeCode, protocol.closeReason);
+          return;
+        case ProtocolEvent.PENDING:
+          this.#waitForInflater(protocol.pending as Promise<void>);
+          return;
+      }
+    }
+  }
+
+  #waitForInflater(pending: Promise<void>): void {
+    this.#isHeldByInflater = true;
+    const resume = (): void => {
+      this.#isHeldByInflater = false;
+      this.#parse();
+    };
+    // A failed inflation is thrown by the next `next()`, which knows its close code.
+    pending.then(resume, resume);
+  }
+
+  /** Spec-digest 2.12. */
+  #receiveClose(closeCode: number, reason: string): void {
+    this.#receivedClose = { closeCode, reason };
+    this.#readyState = ReadyState.CLOSING;
+    this.#isLost ||= this.#outbox.isMessagePending;
+    this.#stopInput();
+    this.#observer.onCloseStarted("remote");
+    this.#outbox.drop(false);
+    // RFC 6455 §5.5.1: "MUST send a Close frame in response"; code and reason are echoed (D-22).
+    if (!this.#isCloseSent) this.#sendClose(closeCode === CloseCode.NO_STATUS_RECEIVED ? null : closeCode, reason);
+    // RFC 6455 §7.1.1: the server closes first, so that it holds TIME_WAIT; the client waits for the FIN.
+    if (this.#role === "server") this.#transport.end();
+    this.#setDeadlineAfterBothCloses();
+  }
+
+  #setDeadlineAfterBothCloses(): void {
+    const delayMs = this.#isCloseFlushed ? DEFAULT_LIMITS.tcpCloseTimeoutMs : this.#closeTimeoutMs;
+    this.#deadline.set(delayMs, () => this.#transport.destroy());
+  }
+
+  #sendRequestedClose(): void {
+    const close = this.#requestedClose;
+    if (close === null || this.#isCloseSent || this.#isTransportClosed || !this.#outbox.isDrained) return;
+    this.#sendClose(close.closeCode, close.reason);
+  }
+
+  #sendClose(closeCode: number | null, reason: string): void {
+    this.#isCloseSent = true;
+    this.#outbox.sendClose(closeCode, reason);
+    this.#noteCloseFlushed();
+  }
+
+  #noteCloseFlushed(): void {
+    if (this.#isCloseFlushed || !this.#isCloseSent || this.#isTransportClosed || this.#outbox.unsentBytes > 0) return;
+    this.#isCloseFlushed = true;
+    if (this.#receivedClose !== null && !this.#isFinishing) this.#setDeadlineAfterBothCloses();
+  }
+
+  #stopInput(): void {
+    this.#ignoresInput = true;
+    this.#isStalled = false;
+    this.#isHeldByInflater = false;
+  }
+
+  /** Decides what follows once nothing more can be parsed: pause, go on reading, or the end of the connection. */
+  #afterInput(): void {
+    if (this.#isParsing) return;
+    if (!this.#hasInputEnded) {
+      this.#updateFlow();
+      return;
+    }
+    if (!this.#isReading || this.#isStalled || this.#isHeldByInflater) return;
+    if (this.#isTransportClosed) this.#finish();
+    // Both Close frames were exchanged and the peer ended its side: end ours (T02).
+    else if (this.#receivedClose !== null) this.#transport.end();
+    // C08: the stream of bytes ended without a Close frame.
+    else this.#transport.destroy();
+  }
+
+  /** The pause rule (R6). */
+  #updateFlow(): void {
+    if (!this.#isReading || this.#hasInputEnded || this.#isTransportClosed) return;
+    const isFull = this.#isHeldByInflater && this.#protocol.bufferedBytes > DEFAULT_LIMITS.inputBufferBytes;
+    const shouldPause = this.#isStalled || isFull;
+    if (shouldPause === this.#isPaused) return;
+    this.#isPaused = shouldPause;
+    if (shouldPause) this.#transport.pause();
+    else this.#transport.resume();
+  }
+
+  /** Our fault: the peer is told 1011 and no detail. */
+  #failInternally(error: unknown): void {
+    const cause = error instanceof Error ? error : new Error("The engine failed", { cause: error });
+    this.fail(CloseCode.INTERNAL_ERROR, "", cause);
+  }
+
+  /** Spec-digest 2.13: runs once, in a task of its own. */
+  #finish(): void {
+    if (this.#isFinishing) return;
+    this.#isFinishing = true;
+    if (!this.#hasFailed) this.#deadline.clear();
+    this.#clock.nextTask(() => {
+      this.#readyState = ReadyState.CLOSED;
+      this.#ignoresInput = true;
+      this.#isLost ||= this.#outbox.isMessagePending;
+      const result = this.#getResult();
+      this.#observer.onClosed(result);
+      this.#outbox.settleAll(false);
+      this.#protocol.close();
+    });
+  }
+
+  #getResult(): ConnectionResult {
+    const received = this.#receivedClose;
+    const isClean = received !== null && this.#isCloseFlushed && !this.#isLost && !this.#hasFailed;
+    if (received === null || this.#hasFailed) {
+      const closeCode = CloseCode.ABNORMAL_CLOSURE;
+      return { isClean, hasFailed: true, isCloseReceived: false, closeCode, reason: "", cause: this.#cause };
+    }
+    return { isClean, hasFailed: false, isCloseReceived: true, ...received, cause: this.#cause };
+  }
+}
+
+export interface ConnectionOptions {
+  readonly role: Role;
+  readonly clock: Clock;
+  /** Fills with bytes from a cryptographic source; masking keys come from it. */
+  readonly fillRandom: (target: Uint8Array) => void;
+  readonly utf8?: Utf8Codec | undefined;
+  /** Set when permessage-deflate was negotiated. */
+  readonly deflate?: PerMessageDeflateCodec | null | undefined;
+  /** Largest message accepted, in bytes after inflating. @defaultValue 100 MiB */
+  readonly maxMessageBytes?: number | undefined;
+  /** Most fragments of a message, empty ones included. @defaultValue 131,072 */
+  readonly maxFragments?: number | undefined;
+  /** Unsent bytes up to which a message counts as sent. @defaultValue 64 KiB */
+  readonly sendLimitBytes?: number | undefined;
+  /** How long the closing handshake may make no progress. @defaultValue 30,000 */
+  readonly closeTimeoutMs?: number | undefined;
+  /** Whether `queuedBytes` is kept; costs a little per frame. @defaultValue false */
+  readonly tracksQueuedBytes?: boolean | undefined;
+}
+
+/** One ordered sequence of notifications (spec-digest 4.7, L12): messages, onCloseStarted, onClosed. */
+export interface ConnectionObserver {
+  /** A message, only while there is demand and the connection is not discarding. The observer takes back the demand itself. */
+  onMessage(message: string | Uint8Array<ArrayBuffer>, byteLength: number): void;
+  /** The connection became CLOSING (L1); "remote" if the peer's Close frame, in its place behind all messages, did it. */
+  onCloseStarted(initiator: "local" | "remote"): void;
+  /** Once, last, in a task of its own. Tickets that still wait are settled with false afterwards. */
+  onClosed(result: ConnectionResult): void;
+}
+
+export interface ConnectionResult {
+  /** Both Close frames were exchanged, ours was taken by the system, and no accepted message was lost (spec-digest 2.5). */
+  readonly isClean: boolean;
+  /** We had to fail the connection, or it was lost without a Close frame. */
+  readonly hasFailed: boolean;
+  readonly isCloseReceived: boolean;
+  /** The peer's code, 1005 for none; 1006 if no Close was received or we failed. */
+  readonly closeCode: number;
+  readonly reason: string;
+  readonly cause: Error | null;
+}
+
+export interface ConnectionCounters {
+  readonly messagesReceived: number;
+  readonly messagesSent: number;
+  /** Bytes read from and passed to the transport, framing included. */
+  readonly bytesReceived: number;
+  readonly bytesSent: number;
+}
+
+const NO_OBSERVER: ConnectionObserver = { onMessage() {}, onCloseStarted() {}, onClosed() {} };
+
+/** Cuts our own diagnosis to what a Close frame can carry; all our texts are ASCII, so a unit is a byte. */
+function wireReason(message: string): string {
+  return message.replace(/[^\x20-\x7e]/g, "?").slice(0, 123);
+}

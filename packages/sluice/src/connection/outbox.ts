@@ -1,0 +1,363 @@
+import { DEFAULT_LIMITS } from "../protocol/limits.ts";
+import { Opcode } from "../protocol/opcode.ts";
+import type { Deflater } from "../protocol/permessage-deflate/codec.ts";
+import type { WebSocketProtocol } from "../protocol/websocket-protocol.ts";
+import type { ByteTransport } from "./byte-transport.ts";
+import type { Clock } from "./clock.ts";
+import { SendTicket } from "./send-ticket.ts";
+import { UnsentPayload } from "./unsent-payload.ts";
+
+/**
+ * The sending half of a connection: messages in, frames out, never more than the send limit ahead of the system
+ * (spec-digest 6.3).
+ *
+ * Messages queue here as jobs; the pump turns the first one into frames while the unsent bytes are below the limit (S2).
+ * Small frames of a turn share one write; a large frame is written at once, since only the system's answer tells whether
+ * the next may follow. Control frames go between two frames, limit or not (S5).
+ */
+export class Outbox {
+  readonly #transport: ByteTransport;
+  readonly #protocol: WebSocketProtocol;
+  readonly #clock: Clock;
+  readonly #deflater: Deflater | null;
+  readonly #sendLimitBytes: number;
+  readonly #onError: (error: unknown) => void;
+  /** Messages not yet completely turned into frames. The first may be begun. Bounded by who calls `send`: a stream has one. */
+  readonly #jobs: SendJob[] = [];
+  /** Tickets of messages whose frames are all written, waiting for the unsent bytes to fall (S3). */
+  #waiting: SendTicket[] = [];
+  /** Blocks that the transport keeps, oldest first, and how much of the oldest is accepted. */
+  readonly #inTransit: Uint8Array[] = [];
+  #acceptedOfOldest = 0;
+  #isFlushScheduled = false;
+  /** Bytes framed since the system last called us: a loop of writes that never leaves the microtasks must yield some time. */
+  #turnBytes = 0;
+  #isYielding = false;
+  /** Position in the output, in bytes since the start, at which the newest Pong ends; -1 before the first. */
+  #pongEnd = -1;
+  #pendingPong: Uint8Array | null = null;
+  #writtenBytes = 0;
+  #queuedPayload = 0;
+  readonly #unsentPayload: UnsentPayload | null;
+  #isStopped = false;
+
+  constructor(transport: ByteTransport, protocol: WebSocketProtocol, clock: Clock, options: OutboxOptions) {
+    this.#transport = transport;
+    this.#protocol = protocol;
+    this.#clock = clock;
+    this.#deflater = options.deflater;
+    this.#sendLimitBytes = options.sendLimitBytes;
+    this.#onError = options.onError;
+    this.#unsentPayload = options.tracksQueuedBytes ? new UnsentPayload() : null;
+  }
+
+  /** Encoded bytes that the system has not accepted (S1). */
+  get unsentBytes(): number {
+    return this.#protocol.outputBytes + this.#transport.unsentBytes;
+  }
+
+  /** Bytes held for sending: queued payload, encoded frames, and what the transport keeps. */
+  get heldBytes(): number {
+    return this.#queuedPayload + this.unsentBytes;
+  }
+
+  /** Payload bytes accepted by `send` and not yet with the system; 0 unless `tracksQueuedBytes`. */
+  get queuedBytes(): number {
+    return this.#queuedPayload + (this.#unsentPayload?.total ?? 0);
+  }
+
+  /** Bytes passed to the transport since the start, framing included. */
+  get writtenBytes(): number {
+    return this.#writtenBytes;
+  }
+
+  /** Whether every message was turned into frames. */
+  get isDrained(): boolean {
+    return this.#jobs.length === 0;
+  }
+
+  /** Whether a message is unfinished: not all framed, or somebody still waits for it. */
+  get isMessagePending(): boolean {
+    return this.#jobs.length > 0 || this.#waiting.some((ticket) => ticket.onSettled !== null);
+  }
+
+  /** Bytes accepted by the system since the start. */
+  get #acceptedBytes(): number {
+    return this.#writtenBytes - this.#transport.unsentBytes;
+  }
+
+  /** Queues one message; see `Connection.send`. */
+  send(data: string | Uint8Array, compress: boolean): SendTicket | null {
+    const deflater = this.#deflater;
+    if (this.#jobs.length === 0 && this.#hasRoom && (deflater === null || !compress || !this.#mayDeflate(data))) {
+      const byteLength = this.#sendNow(data);
+      if (byteLength >= 0) {
+        if (!this.#isYielding && this.unsentBytes <= this.#sendLimitBytes) return null;
+        const ticket = new SendTicket(byteLength);
+        this.#waiting.push(ticket);
+        return ticket;
+      }
+    }
+    return this.#queue(data, compress);
+  }
+
+  /** Answers a Ping. While an earlier Pong waits for the system only the newest is kept (P02). */
+  sendPong(payload: Uint8Array): void {
+    if (this.#pongEnd > this.#acceptedBytes) this.#pendingPong = payload;
+    else this.#writePong(payload);
+  }
+
+  sendPing(payload: Uint8Array): void {
+    this.#protocol.sendPing(payload);
+    this.#scheduleFlush();
+  }
+
+  /** Writes the Close frame at once, behind the frame in progress; nothing is sent afterwards. */
+  sendClose(closeCode: number | null, reason: string): void {
+    this.#pendingPong = null;
+    this.#isStopped = true;
+    this.#protocol.sendClose(closeCode, reason);
+    this.flush();
+  }
+
+  /**
+   * Gives up the messages that are not completely framed (S8, "cut").
+   *
+   * @param keepsFirst lets a message that has begun go on (D-14)
+   * @returns the tickets of what was given up; they are not settled here
+   */
+  drop(keepsFirst: boolean): SendTicket[] {
+    const dropped = this.#jobs.splice(keepsFirst ? 1 : 0);
+    for (const job of dropped) this.#queuedPayload -= job.end - job.start;
+    return dropped.map((job) => job.ticket);
+  }
+
+  /** Ends the waiting of every ticket; after the connection is closed. */
+  settleAll(isSent: boolean): void {
+    const waiting = this.#waiting;
+    this.#waiting = [];
+    for (const ticket of waiting) ticket.settle(isSent);
+    for (const ticket of this.drop(false)) ticket.settle(false);
+  }
+
+  /** The system accepted bytes that it had not taken at once. */
+  onAccepted(byteLength: number): void {
+    this.#turnBytes = 0;
+    this.#unsentPayload?.release(this.#acceptedBytes);
+    this.#acceptedOfOldest += byteLength;
+    while (this.#inTransit.length > 0) {
+      const oldest = this.#inTransit[0] as Uint8Array;
+      if (this.#acceptedOfOldest < oldest.byteLength) break;
+      this.#acceptedOfOldest -= oldest.byteLength;
+      this.#inTransit.shift();
+      this.#protocol.recycle(oldest);
+    }
+    this.advance();
+  }
+
+  /** Does what has become possible: the pending Pong, the next frames, settled tickets. */
+  advance(): void {
+    const pong = this.#pendingPong;
+    if (pong !== null && this.#pongEnd <= this.#acceptedBytes) {
+      this.#pendingPong = null;
+      this.#writePong(pong);
+    }
+    this.#pump();
+    this.#settleWaiting();
+  }
+
+  /** Hands everything encoded to the transport. */
+  flush(): void {
+    for (let block = this.#protocol.takeOutput(); block !== null; block = this.#protocol.takeOutput()) {
+      this.#writtenBytes += block.byteLength;
+      if (this.#transport.write(block)) this.#protocol.recycle(block);
+      else this.#inTransit.push(block);
+    }
+    this.#unsentPayload?.release(this.#acceptedBytes);
+  }
+
+  /** With a limit of 0, "room" means that the system has accepted everything. */
+  get #hasRoom(): boolean {
+    const unsentBytes = this.unsentBytes;
+    return unsentBytes < this.#sendLimitBytes || unsentBytes === 0;
+  }
+
+  #mayDeflate(data: string | Uint8Array): boolean {
+    // A string is at least as many bytes as it has units; the exact length is known after encoding.
+    const byteLength = typeof data === "string" ? data.length * 3 : data.byteLength;
+    return (this.#deflater as Deflater).shouldDeflate(byteLength);
+  }
+
+  /** Frames a message that fits one frame, without a job. @returns its payload bytes, or -1 if it needs the queue */
+  #sendNow(data: string | Uint8Array): number {
+    let byteLength: number;
+    if (typeof data === "string") {
+      if (data.length > MAX_SHORT_TEXT) return -1;
+      byteLength = this.#protocol.sendShortText(data);
+    } else {
+      byteLength = data.byteLength;
+      if (byteLength > DEFAULT_LIMITS.maxFrameBytes) return -1;
+      this.#protocol.sendFrame(Opcode.BINARY, true, false, data, 0, byteLength);
+    }
+    this.#noteFrame(byteLength);
+    return byteLength;
+  }
+
+  #queue(data: string | Uint8Array, compress: boolean): SendTicket | null {
+    const isText = typeof data === "string";
+    const bytes = isText ? this.#protocol.encodeText(data) : data;
+    const shouldDeflate = compress && this.#deflater !== null && this.#deflater.shouldDeflate(bytes.byteLength);
+    const ticket = new SendTicket(bytes.byteLength);
+    const job: SendJob = {
+      opcode: isText ? Opcode.TEXT : Opcode.BINARY,
+      bytes,
+      start: 0,
+      end: bytes.byteLength,
+      isBegun: false,
+      isCompressed: false,
+      deflation: shouldDeflate ? "wanted" : "none",
+      ticket,
+    };
+    this.#queuedPayload += job.end;
+    this.#jobs.push(job);
+    // A compressor may read its input later, so it gets memory of its own.
+    if (shouldDeflate && !isText) job.bytes = data.slice();
+    this.#pump();
+    if (job.start < job.end && job.bytes === data) {
+      // What is left is copied now, as the caller may change its buffer after this call.
+      job.bytes = data.slice(job.start);
+      job.end -= job.start;
+      job.start = 0;
+    }
+    this.#settleWaiting();
+    return ticket.isSettled ? null : ticket;
+  }
+
+  #pump(): void {
+    for (let job = this.#jobs[0]; job !== undefined && !this.#isStopped; job = this.#jobs[0]) {
+      if (!this.#hasRoom) return;
+      if (job.deflation === "wanted") this.#deflate(job);
+      if (job.deflation === "running") return;
+      this.#sendNextFrame(job);
+      if (job.start === job.end) {
+        this.#jobs.shift();
+        this.#waiting.push(job.ticket);
+      }
+    }
+  }
+
+  #sendNextFrame(job: SendJob): void {
+    const end = Math.min(job.end, job.start + DEFAULT_LIMITS.maxFrameBytes);
+    const opcode = job.isBegun ? Opcode.CONTINUATION : job.opcode;
+    this.#protocol.sendFrame(opcode, end === job.end, job.isCompressed && !job.isBegun, job.bytes, job.start, end);
+    const byteLength = end - job.start;
+    this.#queuedPayload -= byteLength;
+    job.isBegun = true;
+    job.start = end;
+    this.#noteFrame(byteLength);
+  }
+
+  #noteFrame(payloadLength: number): void {
+    this.#unsentPayload?.add(this.#writtenBytes + this.#protocol.outputBytes, payloadLength);
+    this.#turnBytes += payloadLength + FRAME_COST;
+    if (this.#turnBytes > TURN_BUDGET_BYTES) this.#yield();
+    if (this.#protocol.hasFullBlock || payloadLength >= LARGE_FRAME_BYTES) this.flush();
+    else this.#scheduleFlush();
+  }
+
+  #deflate(job: SendJob): void {
+    job.deflation = "running";
+    let result: Uint8Array | Promise<Uint8Array>;
+    try {
+      result = (this.#deflater as Deflater).deflate(job.bytes);
+    } catch (error) {
+      this.#onError(error);
+      return;
+    }
+    if (result instanceof Promise) {
+      result.then(
+        (output) => {
+          this.#setDeflated(job, output);
+          this.advance();
+        },
+        (error: unknown) => this.#onError(error),
+      );
+    } else {
+      this.#setDeflated(job, result);
+    }
+  }
+
+  #setDeflated(job: SendJob, output: Uint8Array): void {
+    this.#queuedPayload += output.byteLength - job.end;
+    job.bytes = output;
+    job.end = output.byteLength;
+    job.isCompressed = true;
+    job.deflation = "none";
+  }
+
+  #writePong(payload: Uint8Array): void {
+    this.#protocol.sendPong(payload);
+    this.#pongEnd = this.#writtenBytes + this.#protocol.outputBytes;
+    this.#scheduleFlush();
+  }
+
+  #scheduleFlush(): void {
+    if (this.#isFlushScheduled) return;
+    this.#isFlushScheduled = true;
+    this.#clock.endOfTurn(this.#flushAtEndOfTurn);
+  }
+
+  readonly #flushAtEndOfTurn = (): void => {
+    this.#isFlushScheduled = false;
+    this.flush();
+    if (this.#waiting.length > 0 || this.#jobs.length > 0) this.advance();
+  };
+
+  #yield(): void {
+    if (this.#isYielding) return;
+    this.#isYielding = true;
+    this.#clock.nextTask(() => {
+      this.#isYielding = false;
+      this.#turnBytes = 0;
+      this.advance();
+    });
+  }
+
+  #settleWaiting(): void {
+    if (this.#waiting.length === 0 || this.#isYielding || this.unsentBytes > this.#sendLimitBytes) return;
+    const waiting = this.#waiting;
+    this.#waiting = [];
+    for (const ticket of waiting) ticket.settle(true);
+  }
+}
+
+export interface OutboxOptions {
+  readonly sendLimitBytes: number;
+  readonly deflater: Deflater | null;
+  readonly tracksQueuedBytes: boolean;
+  /** The compressor broke: our fault, the connection cannot go on. */
+  readonly onError: (error: unknown) => void;
+}
+
+interface SendJob {
+  readonly opcode: Opcode;
+  bytes: Uint8Array;
+  start: number;
+  end: number;
+  isBegun: boolean;
+  isCompressed: boolean;
+  deflation: "none" | "wanted" | "running";
+  readonly ticket: SendTicket;
+}
+
+/** Longest text, in UTF-16 units, that is encoded straight into the output block. */
+const MAX_SHORT_TEXT = 5_461; // times 3 bytes is just below 16 KiB
+
+/** A frame of this size is written at once: the system's answer decides whether the next may follow. */
+const LARGE_FRAME_BYTES = 16_384;
+
+/** After so many bytes without a call from the system the sender yields, so that reads, timers and pings get their turn. */
+const TURN_BUDGET_BYTES = 1_048_576;
+
+/** What a frame costs against the turn's budget beyond its payload, so that floods of empty messages yield too. */
+const FRAME_COST = 32;

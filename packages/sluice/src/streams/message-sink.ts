@@ -1,0 +1,194 @@
+import type { Connection } from "../connection/connection.ts";
+import type { SendTicket } from "../connection/send-ticket.ts";
+import { toUSVString } from "./idl-conversions.ts";
+
+/** What a writable stream of a connection takes. Anything else that is not a Blob is converted to a string. */
+export type WritableMessage = string | BufferSource;
+
+/**
+ * The writable side: a platform WritableStream whose sink hands one message at a time to the connection
+ * (spec-digest 2.8, 2.9). `write()` fulfils by the send rule S3, so `ready` and `pipeTo` follow the kernel.
+ */
+export class MessageSink {
+  readonly writable: WritableStream<WritableMessage>;
+  readonly #connection: Connection;
+  readonly #events: MessageSinkEvents;
+  #controller!: WritableStreamDefaultController;
+  /** The message being sent, if it has to wait. */
+  #inFlight: InFlightWrite | null = null;
+  /** The sink's close() promise, while it waits for the end of the connection. */
+  #pendingClose: { resolve: () => void; reject: (reason: unknown) => void } | null = null;
+  /** Closed, aborted or errored: the controller is not to be touched any more. */
+  #isDone = false;
+
+  constructor(
+    connection: Connection,
+    strategy: QueuingStrategy<WritableMessage> | undefined,
+    events: MessageSinkEvents,
+  ) {
+    this.#connection = connection;
+    this.#events = events;
+    this.writable = new WritableStream<WritableMessage>(
+      {
+        start: (controller) => {
+          this.#controller = controller;
+        },
+        write: (chunk) => this.#write(chunk),
+        close: () => this.#close(),
+        abort: (reason) => this.#abort(reason),
+      },
+      strategy,
+    );
+    // D-13: Streams calls the sink's abort() only after the write in flight has settled; the signal comes at once.
+    const { signal } = this.#controller;
+    signal.addEventListener("abort", () => this.#abort(signal.reason), { once: true });
+  }
+
+  /** Errors the stream unless its end was the user's doing; a write in flight goes on. */
+  error(reason: unknown): void {
+    if (this.#isDone) return;
+    this.#isDone = true;
+    this.#controller.error(reason);
+  }
+
+  /** The connection has closed cleanly, or with `error`; `writeError` is what a message that was cut off rejects with. */
+  finish(error: unknown, writeError: unknown, isClean: boolean): void {
+    const pendingClose = this.#pendingClose;
+    this.#pendingClose = null;
+    if (pendingClose !== null) {
+      if (isClean) pendingClose.resolve();
+      else pendingClose.reject(error);
+    } else {
+      this.error(error);
+    }
+    this.#rejectInFlight(writeError);
+  }
+
+  #write(chunk: unknown): Promise<void> | undefined {
+    if (!this.#events.isOpen()) throw this.#events.getClosedError();
+    const message = toMessage(chunk);
+    // The conversion may have run the user's toString().
+    if (!this.#events.isOpen()) throw this.#events.getClosedError();
+    const ticket = this.#connection.send(message);
+    if (ticket === null) return undefined;
+    return new Promise((resolve, reject) => {
+      const inFlight = { ticket, resolve, reject };
+      this.#inFlight = inFlight;
+      // A message that will not be sent is rejected by finish(), with the error that the streams carry.
+      ticket.onSettled = (isSent) => {
+        if (!isSent || this.#inFlight !== inFlight) return;
+        this.#inFlight = null;
+        resolve();
+      };
+    });
+  }
+
+  #close(): Promise<void> {
+    this.#isDone = true;
+    return new Promise((resolve, reject) => {
+      this.#pendingClose = { resolve, reject };
+      this.#events.onSinkClose();
+    });
+  }
+
+  #abort(reason: unknown): void {
+    this.#isDone = true;
+    // A message that abort() cut off does not make the close unclean.
+    if (this.#events.isOpen()) this.#rejectInFlight(reason);
+    this.#events.onSinkAbort(reason);
+  }
+
+  #rejectInFlight(reason: unknown): void {
+    const inFlight = this.#inFlight;
+    if (inFlight === null) return;
+    this.#inFlight = null;
+    inFlight.ticket.onSettled = null;
+    inFlight.reject(reason);
+  }
+}
+
+export interface MessageSinkEvents {
+  isOpen(): boolean;
+  /** What a write rejects with that comes when the connection is not open (D-10). */
+  getClosedError(): DOMException;
+  onSinkClose(): void;
+  onSinkAbort(reason: unknown): void;
+}
+
+interface InFlightWrite {
+  readonly ticket: SendTicket;
+  readonly resolve: () => void;
+  readonly reject: (reason: unknown) => void;
+}
+
+/**
+ * Converts a chunk as spec-digest 2.8 step 2 says. The bytes of a view are not copied here: the connection does so unless
+ * it frames them before it returns.
+ */
+function toMessage(chunk: unknown): string | Uint8Array {
+  if (typeof chunk === "string") return chunk;
+  if (ArrayBuffer.isView(chunk)) {
+    checkBuffer(chunk.buffer);
+    if (chunk instanceof Uint8Array) return chunk;
+    return isDetached(chunk.buffer) ? EMPTY : new Uint8Array(chunk.buffer, chunk.byteOffset, chunk.byteLength);
+  }
+  if (isArrayBuffer(chunk) || isSharedArrayBuffer(chunk)) {
+    checkBuffer(chunk);
+    return isDetached(chunk) ? EMPTY : new Uint8Array(chunk);
+  }
+  if (typeof Blob !== "undefined" && chunk instanceof Blob) {
+    // D-11
+    throw new TypeError("Cannot write a Blob as its bytes are read asynchronously: write its stream() or arrayBuffer()");
+  }
+  return toUSVString(chunk);
+}
+
+const EMPTY = new Uint8Array(0);
+
+/** @throws {TypeError} for memory that may change size or that another thread may change */
+function checkBuffer(buffer: ArrayBufferLike): void {
+  // The brand check costs an exception, so the usual class is looked at first.
+  if (Object.getPrototypeOf(buffer) !== ArrayBuffer.prototype && isSharedArrayBuffer(buffer)) {
+    throw new TypeError("Cannot write this chunk as its memory is shared: write a copy, such as chunk.slice()");
+  }
+  if ((buffer as ArrayBuffer & { resizable?: boolean }).resizable) {
+    throw new TypeError("Cannot write this chunk as its buffer is resizable: write a copy, such as chunk.slice()");
+  }
+}
+
+const getByteLength = getter(ArrayBuffer.prototype);
+const getSharedByteLength = typeof SharedArrayBuffer === "undefined" ? undefined : getter(SharedArrayBuffer.prototype);
+
+/** Brand checks that also know objects of other realms. */
+function isArrayBuffer(value: unknown): value is ArrayBuffer {
+  return hasBrand(value, getByteLength);
+}
+
+function isSharedArrayBuffer(value: unknown): value is SharedArrayBuffer {
+  return hasBrand(value, getSharedByteLength);
+}
+
+function getter(prototype: object): (() => unknown) | undefined {
+  return Object.getOwnPropertyDescriptor(prototype, "byteLength")?.get;
+}
+
+function hasBrand(value: unknown, brandedGetter: (() => unknown) | undefined): boolean {
+  if (typeof value !== "object" || value === null || brandedGetter === undefined) return false;
+  try {
+    brandedGetter.call(value);
+    return true;
+  } catch {
+    return false; // the getter throws for every other kind of object: that is the check
+  }
+}
+
+/** `ArrayBuffer.prototype.detached` is missing in Node 20; there a detached buffer refuses to be viewed. */
+function isDetached(buffer: ArrayBufferLike): boolean {
+  if (buffer.byteLength > 0) return false;
+  try {
+    new Uint8Array(buffer);
+    return false;
+  } catch {
+    return true;
+  }
+}

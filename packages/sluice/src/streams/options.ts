@@ -1,0 +1,85 @@
+import type { ConnectionOptions } from "../connection/connection.ts";
+import type { PerMessageDeflateOptions } from "../protocol/permessage-deflate/negotiate.ts";
+import type { ReadableMessage } from "./message-source.ts";
+import type { WritableMessage } from "./message-sink.ts";
+import { toDictionary, toUSVStringSequence } from "./idl-conversions.ts";
+
+/** The limits and strategies that a connection takes, on the client and on the server. */
+export interface ConnectionLimits {
+  /**
+   * How much `readable` queues before demand ends. @defaultValue one message, as the standard's default.
+   * `MessageByteLengthStrategy` counts bytes.
+   */
+  readableStrategy?: QueuingStrategy<ReadableMessage> | undefined;
+  /** How much `writable` queues before `ready` pends. @defaultValue one message, as the standard's default */
+  writableStrategy?: QueuingStrategy<WritableMessage> | undefined;
+  /**
+   * Unsent bytes up to which a `write()` counts as done: 0 means that the system has taken everything.
+   * @defaultValue 65,536: enough to keep the socket busy, little enough to tell the truth
+   */
+  sendLimitBytes?: number | undefined;
+  /** Largest message accepted, in bytes after inflating; a larger one closes with 1009. @defaultValue 104,857,600 */
+  maxMessageBytes?: number | undefined;
+  /** Most fragments of one message, empty ones included; more close with 1008. @defaultValue 131,072 */
+  maxFragments?: number | undefined;
+  /** How long the closing handshake may go without progress, in milliseconds. @defaultValue 30,000 */
+  closeTimeoutMs?: number | undefined;
+}
+
+/** Options of `new WebSocketStream(url, options)`: the standard's two, and this library's. */
+export interface WebSocketStreamOptions extends ConnectionLimits {
+  /** Subprotocols to offer, in order of preference. If any is offered the server must select one. */
+  protocols?: Iterable<string> | undefined;
+  /** Aborts the opening handshake; without effect once `opened` has fulfilled. */
+  signal?: AbortSignal | undefined;
+  /** How long the opening handshake may take, in milliseconds. @defaultValue none: pass `AbortSignal.timeout()` as `signal` */
+  handshakeTimeoutMs?: number | undefined;
+  /** Whether, and how, to offer permessage-deflate. @defaultValue true */
+  perMessageDeflate?: boolean | PerMessageDeflateOptions | undefined;
+  /** Further request fields (Node). Those of the handshake itself are refused with a TypeError. */
+  headers?: HeadersInit | undefined;
+  /** The `Origin` request field (Node). @defaultValue none */
+  origin?: string | undefined;
+  /** Options of `tls.connect` for `wss:` (Node), such as `ca`, `cert`, `servername`. */
+  tls?: object | undefined;
+  /** An `http.Agent` or `https.Agent` that makes the connection (Node). @defaultValue a connection of its own */
+  agent?: object | undefined;
+  /** Allows the ports that the Fetch standard blocks (D-28). @defaultValue false */
+  allowBadPorts?: boolean | undefined;
+}
+
+/** The standard's members, converted as its dictionary is: read once, in lexicographic order. */
+export function toStandardOptions(value: unknown): {
+  protocols: string[];
+  signal: AbortSignal | undefined;
+  options: WebSocketStreamOptions;
+} {
+  const dictionary = toDictionary(value, "options");
+  const { protocols } = dictionary;
+  const list = protocols === undefined ? [] : toUSVStringSequence(protocols, "protocols");
+  const { signal } = dictionary;
+  if (signal !== undefined && !(signal instanceof AbortSignal)) {
+    throw new TypeError(`Cannot use this signal as it must be an AbortSignal: current type is ${typeof signal}`);
+  }
+  return { protocols: list, signal, options: dictionary as WebSocketStreamOptions };
+}
+
+/** Picks and checks what the engine takes. @throws {RangeError} if a number is out of its range */
+export function toConnectionLimits(
+  options: ConnectionLimits,
+): Pick<ConnectionOptions, "sendLimitBytes" | "maxMessageBytes" | "maxFragments" | "closeTimeoutMs"> {
+  return {
+    sendLimitBytes: checkNumber(options.sendLimitBytes, "sendLimitBytes", 0),
+    maxMessageBytes: checkNumber(options.maxMessageBytes, "maxMessageBytes", 1),
+    maxFragments: checkNumber(options.maxFragments, "maxFragments", 1),
+    closeTimeoutMs: checkNumber(options.closeTimeoutMs, "closeTimeoutMs", 0),
+  };
+}
+
+/** @throws {RangeError} unless the value is undefined or an integer from `minimum` to 2^53-1 */
+export function checkNumber(value: number | undefined, name: string, minimum: number): number | undefined {
+  if (value !== undefined && !(Number.isSafeInteger(value) && value >= minimum)) {
+    throw new RangeError(`Cannot use ${name} as it must be an integer of at least ${minimum}: current value is ${value}`);
+  }
+  return value;
+}
