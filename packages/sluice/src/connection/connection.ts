@@ -89,9 +89,14 @@ export class Connection {
     return this.#transport.remoteAddress;
   }
 
-  /** Payload bytes that `send` took and the system has not; needs `tracksQueuedBytes`. */
+  /** Payload bytes that `send` took and the system has not, before compression; needs `tracksQueuedBytes`. */
   get queuedBytes(): number {
     return this.#outbox.queuedBytes;
+  }
+
+  /** Payload bytes that the system has taken since the start, before compression; needs `tracksQueuedBytes`. */
+  get sentPayloadBytes(): number {
+    return this.#outbox.sentPayloadBytes;
   }
 
   /** User-space bytes that this connection holds, each way; what the observer queues is not included. */

@@ -38,6 +38,8 @@ export class Outbox {
   #pendingPong: Uint8Array | null = null;
   #writtenBytes = 0;
   #queuedPayload = 0;
+  /** Payload bytes of all messages, before compression. */
+  #takenPayload = 0;
   readonly #unsentPayload: UnsentPayload | null;
   #isStopped = false;
 
@@ -61,9 +63,17 @@ export class Outbox {
     return this.#queuedPayload + this.unsentBytes;
   }
 
-  /** Payload bytes accepted by `send` and not yet with the system; 0 unless `tracksQueuedBytes`. */
+  /** Payload bytes, as given, that the system has taken since the start; 0 unless `tracksQueuedBytes`. */
+  get sentPayloadBytes(): number {
+    return this.#unsentPayload?.releasedTotal ?? 0;
+  }
+
+  /**
+   * Payload bytes, as given, that `send` took and the system has not; 0 unless `tracksQueuedBytes`. What is given up
+   * stays counted: the standard's `bufferedAmount` does not fall by it.
+   */
   get queuedBytes(): number {
-    return this.#queuedPayload + (this.#unsentPayload?.total ?? 0);
+    return this.#unsentPayload === null ? 0 : this.#takenPayload - this.#unsentPayload.releasedTotal;
   }
 
   /** Bytes passed to the transport since the start, framing included. */
@@ -199,7 +209,8 @@ export class Outbox {
       if (byteLength > DEFAULT_LIMITS.maxFrameBytes) return -1;
       this.#protocol.sendFrame(Opcode.BINARY, true, false, data, 0, byteLength);
     }
-    this.#noteFrame(byteLength);
+    this.#takenPayload += byteLength;
+    this.#noteFrame(byteLength, byteLength);
     return byteLength;
   }
 
@@ -219,6 +230,7 @@ export class Outbox {
       ticket,
     };
     this.#queuedPayload += job.end;
+    this.#takenPayload += job.end;
     this.#jobs.push(job);
     // A compressor may read its input later, so it gets memory of its own.
     if (shouldDeflate && !isText) job.bytes = data.slice();
@@ -254,11 +266,13 @@ export class Outbox {
     this.#queuedPayload -= byteLength;
     job.isBegun = true;
     job.start = end;
-    this.#noteFrame(byteLength);
+    // What a compressed message held before is counted with its last frame.
+    const ofMessage = end === job.end ? job.ticket.byteLength : 0;
+    this.#noteFrame(byteLength, job.isCompressed ? ofMessage : byteLength);
   }
 
-  #noteFrame(payloadLength: number): void {
-    this.#unsentPayload?.add(this.#writtenBytes + this.#protocol.outputBytes, payloadLength);
+  #noteFrame(payloadLength: number, uncompressedLength: number): void {
+    this.#unsentPayload?.add(this.#writtenBytes + this.#protocol.outputBytes, uncompressedLength);
     this.#turnBytes += payloadLength + FRAME_COST;
     if (this.#turnBytes > TURN_BUDGET_BYTES) this.#yield();
     if (this.#protocol.hasFullBlock || payloadLength >= LARGE_FRAME_BYTES) this.flush();

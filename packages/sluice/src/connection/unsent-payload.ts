@@ -6,25 +6,24 @@ export class UnsentPayload {
   readonly #ends: number[] = [];
   readonly #payloads: number[] = [];
   #first = 0;
-  #total = 0;
+  #releasedTotal = 0;
 
-  /** Payload bytes of the frames that are not accepted yet. */
-  get total(): number {
-    return this.#total;
+  /** Payload bytes of the frames that were accepted, since the start. */
+  get releasedTotal(): number {
+    return this.#releasedTotal;
   }
 
   /** @param end the position in the output at which the frame ends */
   add(end: number, payloadLength: number): void {
     this.#ends.push(end);
     this.#payloads.push(payloadLength);
-    this.#total += payloadLength;
   }
 
   /** Forgets the frames that end at or before `accepted`. */
   release(accepted: number): void {
     const ends = this.#ends;
     while (this.#first < ends.length && (ends[this.#first] as number) <= accepted) {
-      this.#total -= this.#payloads[this.#first] as number;
+      this.#releasedTotal += this.#payloads[this.#first] as number;
       this.#first++;
     }
     // Shift the arrays seldom: moving the rest costs as much as what is forgotten.
