@@ -8,7 +8,7 @@ export default defineConfig({
     // Tests and examples import the package by its published names and get its sources: nothing has to be built first.
     alias: [
       { find: /^sluice$/, replacement: `${src}index.ts` },
-      { find: /^sluice\/([a-z]+)$/, replacement: `${src}$1.ts` },
+      { find: /^sluice\/([a-z-]+)$/, replacement: `${src}$1.ts` },
     ],
   },
   test: {

@@ -20,7 +20,9 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
 };
 
 /** What the package publishes. These files only pass on what the layers export. */
-const ENTRIES = ["index.ts", "server.ts", "protocol.ts", "testing.ts"];
+const ENTRIES: readonly string[] = Object.values<{ default: string }>(
+  JSON.parse(readFileSync(new URL("../packages/sluice/package.json", import.meta.url), "utf8")).exports,
+).map((target) => posix.basename(target.default).replace(/js$/, "ts"));
 
 /** Names of the runtime that a layer has to be given instead of taking them. */
 const FORBIDDEN_GLOBALS: Readonly<Record<string, readonly string[]>> = {
