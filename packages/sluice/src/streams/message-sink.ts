@@ -1,5 +1,6 @@
 import type { Connection } from "../connection/connection.ts";
 import type { SendTicket } from "../connection/send-ticket.ts";
+import { toBytes } from "./buffer-source.ts";
 import { toUSVString } from "./idl-conversions.ts";
 
 /** What a writable stream of a connection takes. Anything else that is not a Blob is converted to a string. */
@@ -127,68 +128,13 @@ interface InFlightWrite {
  */
 function toMessage(chunk: unknown): string | Uint8Array {
   if (typeof chunk === "string") return chunk;
-  if (ArrayBuffer.isView(chunk)) {
-    checkBuffer(chunk.buffer);
-    if (chunk instanceof Uint8Array) return chunk;
-    return isDetached(chunk.buffer) ? EMPTY : new Uint8Array(chunk.buffer, chunk.byteOffset, chunk.byteLength);
-  }
-  if (isArrayBuffer(chunk) || isSharedArrayBuffer(chunk)) {
-    checkBuffer(chunk);
-    return isDetached(chunk) ? EMPTY : new Uint8Array(chunk);
-  }
+  const bytes = toBytes(chunk);
+  if (bytes !== null) return bytes;
   if (typeof Blob !== "undefined" && chunk instanceof Blob) {
     // D-11
-    throw new TypeError("Cannot write a Blob as its bytes are read asynchronously: write its stream() or arrayBuffer()");
+    throw new TypeError(
+      "Cannot write a Blob as its bytes are read asynchronously: write its stream() or arrayBuffer()",
+    );
   }
   return toUSVString(chunk);
-}
-
-const EMPTY = new Uint8Array(0);
-
-/** @throws {TypeError} for memory that may change size or that another thread may change */
-function checkBuffer(buffer: ArrayBufferLike): void {
-  // The brand check costs an exception, so the usual class is looked at first.
-  if (Object.getPrototypeOf(buffer) !== ArrayBuffer.prototype && isSharedArrayBuffer(buffer)) {
-    throw new TypeError("Cannot write this chunk as its memory is shared: write a copy, such as chunk.slice()");
-  }
-  if ((buffer as ArrayBuffer & { resizable?: boolean }).resizable) {
-    throw new TypeError("Cannot write this chunk as its buffer is resizable: write a copy, such as chunk.slice()");
-  }
-}
-
-const getByteLength = getter(ArrayBuffer.prototype);
-const getSharedByteLength = typeof SharedArrayBuffer === "undefined" ? undefined : getter(SharedArrayBuffer.prototype);
-
-/** Brand checks that also know objects of other realms. */
-function isArrayBuffer(value: unknown): value is ArrayBuffer {
-  return hasBrand(value, getByteLength);
-}
-
-function isSharedArrayBuffer(value: unknown): value is SharedArrayBuffer {
-  return hasBrand(value, getSharedByteLength);
-}
-
-function getter(prototype: object): (() => unknown) | undefined {
-  return Object.getOwnPropertyDescriptor(prototype, "byteLength")?.get;
-}
-
-function hasBrand(value: unknown, brandedGetter: (() => unknown) | undefined): boolean {
-  if (typeof value !== "object" || value === null || brandedGetter === undefined) return false;
-  try {
-    brandedGetter.call(value);
-    return true;
-  } catch {
-    return false; // the getter throws for every other kind of object: that is the check
-  }
-}
-
-/** `ArrayBuffer.prototype.detached` is missing in Node 20; there a detached buffer refuses to be viewed. */
-function isDetached(buffer: ArrayBufferLike): boolean {
-  if (buffer.byteLength > 0) return false;
-  try {
-    new Uint8Array(buffer);
-    return false;
-  } catch {
-    return true;
-  }
 }
