@@ -9,6 +9,8 @@
 export interface ByteTransport {
   /** Bytes passed to {@link write} that the system (the kernel, for a socket) has not accepted yet. */
   readonly unsentBytes: number;
+  /** Bytes read from the system and not handed over yet, as a paused stream may hold (at most one chunk, RX4). */
+  readonly unreadBytes: number;
   /** Address of the peer, or `""` where there is none. */
   readonly remoteAddress: string;
   /**

@@ -101,7 +101,11 @@ export class Connection {
 
   /** User-space bytes that this connection holds, each way; what the observer queues is not included. */
   get heldBytes(): { in: number; out: number } {
-    return { in: this.#protocol.bufferedBytes + this.#protocol.assembledBytes, out: this.#outbox.heldBytes };
+    const protocol = this.#protocol;
+    return {
+      in: protocol.bufferedBytes + protocol.assembledBytes + this.#transport.unreadBytes,
+      out: this.#outbox.heldBytes,
+    };
   }
 
   /** Counters since the start. */

@@ -58,6 +58,10 @@ export class DuplexTransport implements ByteTransport {
     return this.#unsentBytes;
   }
 
+  get unreadBytes(): number {
+    return this.#duplex.readableLength;
+  }
+
   start(listener: ByteTransportListener): void {
     this.#listener = listener;
     const duplex = this.#duplex;

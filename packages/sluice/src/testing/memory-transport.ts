@@ -58,6 +58,11 @@ export class MemoryTransport implements ByteTransport {
     return this.#unsentBytes;
   }
 
+  /** What waits in between stands for the kernel's buffers; this end holds nothing itself. */
+  get unreadBytes(): number {
+    return 0;
+  }
+
   /** Whether this end reads at the moment. */
   get isPaused(): boolean {
     return this.#isPaused;
