@@ -11,6 +11,9 @@ import { Settlement } from "./settlement.ts";
 import { getURLRecord, validateProtocols } from "./url-record.ts";
 import { createWebSocketError, isWebSocketError, type WebSocketError } from "./websocket-error.ts";
 
+/** Closes with a code that the caller has validated: a server may send more codes than a script (spec-digest 5.5). */
+export let closeValidated: (stream: WebSocketStream, closeCode: number | null, reason: string) => void;
+
 /**
  * A WebSocket whose messages are a pair of streams, so that a slow consumer slows its peer down instead of filling memory.
  *
@@ -309,6 +312,7 @@ export class WebSocketStream {
   }
 
   static {
+    closeValidated = (stream, closeCode, reason) => stream.#close(closeCode, reason);
     for (const name of ["url", "opened", "closed", "close"]) {
       Object.defineProperty(WebSocketStream.prototype, name, { enumerable: true });
     }
