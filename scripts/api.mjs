@@ -17,6 +17,7 @@ for (const { types } of Object.values(exports)) {
     continue;
   }
   const config = ExtractorConfig.prepare({
+    configObjectFullPath: undefined,
     packageJsonFullPath: `${folder}package.json`,
     configObject: {
       projectFolder: folder,
@@ -55,12 +56,17 @@ for (const { types } of Object.values(exports)) {
 }
 process.exitCode = failures > 0 ? 1 : 0;
 
+/** @param {string} text */
 function fail(text) {
   console.error(text);
   failures += 1;
 }
 
-/** A consumer's settings. */
+/**
+ * A consumer's settings.
+ *
+ * @param {string} entry
+ */
 function compiler(entry) {
   return {
     compilerOptions: {

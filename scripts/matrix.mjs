@@ -6,6 +6,7 @@ import { join } from "node:path";
 import { root, run, runOrExit, say } from "./run.mjs";
 
 // The oldest release that `engines` admits, and the newest of each line after it.
+/** @type {Readonly<Record<string, string>>} */
 const versions = { 20: "20.19.0", 22: "22", 24: "24", 26: "26" };
 const wanted = process.argv.length > 2 ? process.argv.slice(2) : Object.keys(versions);
 const suite = ["packages/sluice/src", "test/integration"].filter((path) => existsSync(root + path));

@@ -4,7 +4,11 @@ import { delimiter } from "node:path";
 import { root, run, say } from "./run.mjs";
 
 // Test results as JSON, for `.ci/run` to count.
-const results = (name) => ["--reporter=default", "--reporter=json", `--outputFile.json=.results/${name}.json`];
+const results = (/** @type {string} */ name) => [
+  "--reporter=default",
+  "--reporter=json",
+  `--outputFile.json=.results/${name}.json`,
+];
 
 /** @type {readonly (readonly [title: string, command: string, ...args: string[]])[]} */
 const steps = [

@@ -7,7 +7,11 @@ import { fileURLToPath } from "node:url";
 /** The repository's root folder, with a slash at its end. */
 export const root = fileURLToPath(new URL("../", import.meta.url));
 
-/** Prints one line about what happens next. Goes to stderr, so that a program's own output can be piped. */
+/**
+ * Prints one line about what happens next. Goes to stderr, so that a program's own output can be piped.
+ *
+ * @param {string} text
+ */
 export function say(text) {
   process.stderr.write(`\n==> ${text}\n`);
 }
@@ -27,10 +31,10 @@ export function run(command, args, { cwd = root, env = process.env } = {}) {
   return new Promise((resolve) => {
     const child = spawn(command, args, { cwd, env, stdio: "inherit", shell: process.platform === "win32" });
     const ignoreInterrupt = () => {};
-    const passOn = (signal) => child.kill(signal);
+    const passOn = (/** @type {NodeJS.Signals} */ signal) => child.kill(signal);
     process.on("SIGINT", ignoreInterrupt);
     process.on("SIGTERM", passOn);
-    const finish = (code) => {
+    const finish = (/** @type {number} */ code) => {
       process.off("SIGINT", ignoreInterrupt);
       process.off("SIGTERM", passOn);
       resolve(code);
@@ -39,11 +43,15 @@ export function run(command, args, { cwd = root, env = process.env } = {}) {
       process.stderr.write(`Cannot start ${command}: ${error.message}\n`);
       finish(127);
     });
-    child.on("exit", (code, signal) => finish(code ?? 128 + constants.signals[signal]));
+    child.on("exit", (code, signal) => finish(code ?? 128 + constants.signals[signal ?? "SIGTERM"]));
   });
 }
 
-/** As {@link run}, but a program that fails ends this process with the same code. */
+/**
+ * As {@link run}, but a program that fails ends this process with the same code.
+ *
+ * @type {(...parameters: Parameters<typeof run>) => Promise<void>}
+ */
 export async function runOrExit(command, args, options) {
   const code = await run(command, args, options);
   if (code !== 0) {
@@ -74,8 +82,13 @@ export async function install() {
   await runOrExit(command, [...first, "install", "--frozen-lockfile"]);
 }
 
-/** Runs a script of the root package.json through the pinned pnpm. */
-export async function runScript(name, ...args) {
+/**
+ * Runs a script of the root package.json through the pinned pnpm.
+ *
+ * @param {string} name
+ * @param {readonly string[]} args
+ */
+export async function runScript(name, args = []) {
   const [command, ...first] = findPnpm();
   await runOrExit(command, [...first, "run", name, ...args]);
 }

@@ -10,7 +10,7 @@ import { describe, expect, it } from "vitest";
  */
 const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   protocol: [],
-  "flow-control": [],
+  "flow-control": ["protocol"],
   connection: ["protocol"],
   node: ["connection", "protocol", "node:"],
   streams: ["connection", "protocol", "#connect"],

@@ -9,7 +9,7 @@ import { build } from "esbuild";
 process.chdir(import.meta.dirname);
 const { exports, imports } = JSON.parse(readFileSync("package.json", "utf8"));
 const names = Object.values(exports).map(({ default: file }) => posix.basename(file, ".js"));
-const isPresent = (name) => existsSync(`src/${name}.ts`);
+const isPresent = (/** @type {string} */ name) => existsSync(`src/${name}.ts`);
 const missing = names.filter((name) => !isPresent(name));
 if (missing.length > 0 && !process.argv.includes("--allow-missing")) {
   console.error(`Cannot build sluice as there is no source for: ${missing.join(", ")}`);
@@ -40,7 +40,11 @@ for (const file of readdirSync("dist", { recursive: true, encoding: "utf8" })) {
 }
 console.log(`Built sluice: ${entries.join(", ")}`);
 
-/** Makes the imports of a declaration file such that any resolver finds them without the sources: no `.ts`, no `#name`. */
+/**
+ * Makes the imports of a declaration file such that any resolver finds them without the sources: no `.ts`, no `#name`.
+ *
+ * @param {string} file path below dist/
+ */
 function resolveImports(file) {
   const path = join("dist", file);
   const text = readFileSync(path, "utf8").replace(/(\bfrom |\bimport\(|\bimport )"([#.][^"]*)"/g, (_, before, name) => {
@@ -50,7 +54,12 @@ function resolveImports(file) {
   writeFileSync(path, text);
 }
 
-/** The path of a source file as seen from a file in dist/, where declarations lie as the sources do in src/. */
+/**
+ * The path of a source file as seen from a file in dist/, where declarations lie as the sources do in src/.
+ *
+ * @param {string} file path below dist/
+ * @param {string} source path below the package
+ */
 function relativeTo(file, source) {
   const path = posix.relative(posix.dirname(file.replaceAll("\\", "/")), relative("src", source).replaceAll("\\", "/"));
   return path.startsWith(".") ? path : `./${path}`;
