@@ -15,6 +15,8 @@ const steps = [
   ["Format and lint", "biome", "check", "--error-on-warnings", "."],
   ["Types", "tsc", "--noEmit", "-p", "tsconfig.json"],
   ["Build", "node", "scripts/build-all.mjs"],
+  ["API report", "node", "scripts/api.mjs", "--check"],
+  ["Sizes", "node", "scripts/sizes.mjs", "--check"],
   [
     "Protocol tests, every branch covered",
     "vitest",
@@ -23,6 +25,7 @@ const steps = [
     "vitest.protocol.config.ts",
     ...results("protocol"),
   ],
+  // Among them: the layers, the documentation's examples, the packed package.
   ["All other tests", "vitest", "run", "--exclude", "packages/sluice/src/protocol/**", ...results("tests")],
 ];
 
