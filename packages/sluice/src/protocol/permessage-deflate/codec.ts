@@ -28,9 +28,11 @@ export interface Deflater {
   /**
    * Deflates a whole message: sync flush, the trailing `00 00 ff ff` removed (RFC 7692 §7.2.1); empty input gives `00`.
    *
-   * @returns memory that the caller owns
+   * @returns memory that the caller owns, to be sent with RSV1 set; or null if compressing does not make the message smaller
+   *   and nothing was kept of it: then it is sent as it is, with RSV1 clear. Never null where the context is kept (the
+   *   compressor has moved on, so its output must be sent)
    */
-  deflate(input: Uint8Array): Uint8Array | Promise<Uint8Array>;
+  deflate(input: Uint8Array): Uint8Array | null | Promise<Uint8Array | null>;
   readonly heldBytes: number;
   close(): void;
 }
