@@ -10,11 +10,11 @@ import { describe, expect, it } from "vitest";
  */
 const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   protocol: [],
-  "flow-control": ["protocol"],
+  "flow-control": ["protocol", "connection"],
   connection: ["protocol"],
   node: ["connection", "protocol", "node:"],
   streams: ["connection", "protocol", "#connect"],
-  server: ["streams", "node", "connection", "protocol", "node:"],
+  server: ["streams", "node", "flow-control", "connection", "protocol", "node:"],
   legacy: ["connection", "protocol", "#connect", "streams/websocket-error.ts", "streams/url-record.ts"],
   testing: ["streams", "node", "connection", "protocol", "node:"],
 };

@@ -1,4 +1,5 @@
 export * from "./flow-control/credit-codec.ts";
+export * from "./flow-control/flow-connection.ts";
 export {
   DEFAULT_MAX_WINDOW_BYTES,
   DEFAULT_WINDOW_BYTES,
@@ -13,3 +14,4 @@ export {
   plainProtocols,
   selectFlowProtocol,
 } from "./flow-control/flow-protocol-name.ts";
+export type { MessageCodec } from "./flow-control/message-codec.ts";

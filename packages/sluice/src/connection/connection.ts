@@ -79,6 +79,9 @@ export class Connection {
     });
   }
 
+  /** What holds the peer back when the reader is slow. */
+  readonly flowControl: FlowControl = "transport";
+
   /** OPEN from the start; then CLOSING, then CLOSED. */
   get readyState(): ReadyState {
     return this.#readyState;
@@ -410,6 +413,12 @@ export class Connection {
   }
 }
 
+/**
+ * What holds a peer back when the reader is slow: the transport's own window (TCP, HTTP/2); the browser's
+ * `WebSocketStream`; the credit protocol; or nothing, which leaves a limit on what is buffered.
+ */
+export type FlowControl = "transport" | "native" | "credit" | "none";
+
 export interface ConnectionOptions {
   readonly role: Role;
   readonly clock: Clock;
@@ -436,6 +445,8 @@ export interface ConnectionObserver {
   onMessage(message: string | Uint8Array<ArrayBuffer>, byteLength: number): void;
   /** The connection became CLOSING (L1); "remote" if the peer's Close frame, in its place behind all messages, did it. */
   onCloseStarted(initiator: "local" | "remote"): void;
+  /** The peer said that no message follows, while we may go on sending. Only below flow control, which has a word for it. */
+  onInputEnd?(): void;
   /** Once, last, in a task of its own. Tickets that still wait are settled with false afterwards. */
   onClosed(result: ConnectionResult): void;
 }

@@ -26,6 +26,7 @@ import {
   MAX_TOKEN_LENGTH,
   PIECE_OVERHEAD,
 } from "./flow-limits.ts";
+import type { MessageCodec } from "./message-codec.ts";
 import { MessageSplitter } from "./message-splitter.ts";
 import { PieceAssembler } from "./piece-assembler.ts";
 import { measurePiece, pieceMeasure } from "./utf8-length.ts";
@@ -44,7 +45,9 @@ export interface CreditCodecOptions extends CreditWindowOptions {
   maxPieces?: number | undefined;
 }
 
-export class CreditCodec {
+export class CreditCodec implements MessageCodec {
+  /** Credit is what limits the peer: whatever it sends is taken at once. */
+  readonly wantsInput: boolean = true;
   /** The message of the last {@link CreditEvent.MESSAGE}. Binary: a buffer of its own. */
   message: string | Uint8Array<ArrayBuffer> = "";
   /** Its payload bytes. */

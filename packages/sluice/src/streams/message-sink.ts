@@ -75,9 +75,13 @@ export class MessageSink {
     return new Promise((resolve, reject) => {
       const inFlight = { ticket, resolve, reject };
       this.#inFlight = inFlight;
-      // A message that will not be sent is rejected by finish(), with the error that the streams carry.
+      // What the end of the connection cuts off is rejected by finish(), with the error that the streams carry.
       ticket.onSettled = (isSent) => {
-        if (!isSent || this.#inFlight !== inFlight) return;
+        if (this.#inFlight !== inFlight) return;
+        if (!isSent) {
+          this.#rejectInFlight(this.#events.getClosedError());
+          return;
+        }
         this.#inFlight = null;
         resolve();
       };

@@ -1,5 +1,5 @@
 import { addAbortListener, type ConnectHandle, connect } from "#connect";
-import type { Connection, ConnectionResult } from "../connection/connection.ts";
+import type { Connection, ConnectionResult, FlowControl } from "../connection/connection.ts";
 import { ReadyState } from "../protocol/ready-state.ts";
 import { toCloseInfo, validateCloseCodeAndReason, type WebSocketCloseInfo } from "./close-info.ts";
 import { Established } from "./established.ts";
@@ -154,6 +154,14 @@ export class WebSocketStream {
     };
   }
 
+  /**
+   * What holds the peer back when the reader is slow: "transport" on Node; in a browser "native", "credit" or, where
+   * nothing does, "none". Null until `opened` fulfils. An extension.
+   */
+  get flowControl(): FlowControl | null {
+    return this.#connection?.flowControl ?? null;
+  }
+
   /** Lets the process exit while this connection is open. An extension. @returns this */
   unref(): this {
     this.#connection?.setReferenced(false);
@@ -183,6 +191,9 @@ export class WebSocketStream {
         break;
       }
       case ReadyState.CLOSING:
+        // The peer's Close may stand behind messages that nobody has read, or our half may be closed: no more waiting.
+        this.#connection?.discard();
+        break;
       case ReadyState.CLOSED:
         break;
     }
@@ -246,6 +257,7 @@ export class WebSocketStream {
       onDemand: () => connection.setDemand(true),
       onCancel: (reason) => {
         this.#closeUsingReason(reason, "current");
+        connection.discard();
         (this.#sink as MessageSink).error(this.#getClosedError());
       },
       onSourceError: () => {
@@ -278,6 +290,7 @@ export class WebSocketStream {
           // Before the TCP connection ends: pending and later writes reject now (2.12 step 3).
           sink.error(this.#getClosedError());
         },
+        onInputEnd: () => source.end(),
         onClosed: (result) => this.#finish(result),
       },
       established.head,

@@ -1,0 +1,26 @@
+import type { CreditEvent } from "./credit-codec.ts";
+
+/** What stands between a connection's wire messages and the application's: {@link CreditCodec}, or one without credit. */
+export interface MessageCodec {
+  /** The message of the last MESSAGE event, and its payload bytes. */
+  readonly message: string | Uint8Array<ArrayBuffer>;
+  readonly messageByteLength: number;
+  /** Payload bytes that arrived and that nobody has taken. */
+  readonly queuedBytes: number;
+  /** Whole messages that nobody has taken. */
+  readonly queuedMessages: number;
+  /** Whether the message given to {@link send} is not wholly taken. */
+  readonly isSending: boolean;
+  /** Whether more may be read from below. Always true where credit limits the peer. */
+  readonly wantsInput: boolean;
+  /** @throws {ProtocolError} what the connection fails with */
+  receive(wire: string | Uint8Array<ArrayBuffer>, now: number, byteLength?: number): void;
+  next(isMessageWanted: boolean): CreditEvent;
+  discard(): void;
+  send(message: string | Uint8Array): void;
+  retain(): void;
+  /** No message follows; the peer's still come. */
+  end(): void;
+  takeRecord(): string | null;
+  takeData(): string | Uint8Array | null;
+}
