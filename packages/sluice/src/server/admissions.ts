@@ -1,0 +1,95 @@
+import { refuseForNow } from "./refusal.ts";
+import { addressKey } from "./remote-address.ts";
+
+/** What may be there at once. */
+export interface AdmissionLimits {
+  readonly maxConnections: number;
+  readonly maxPendingHandshakes: number;
+  readonly maxConnectionsPerAddress: number;
+}
+
+/** One admitted handshake, later connection. */
+export interface Admission {
+  /** It is a connection from now on. */
+  open(): void;
+  /** It is gone. May be called again. */
+  release(): void;
+}
+
+/** Counts handshakes and connections against the limits (H32). Two numbers and a map: nothing is scanned. */
+export class Admissions {
+  readonly #limits: AdmissionLimits;
+  readonly #perAddress = new Map<string, number>();
+  #pendingCount = 0;
+  #openCount = 0;
+
+  constructor(limits: AdmissionLimits) {
+    this.#limits = limits;
+  }
+
+  get pendingCount(): number {
+    return this.#pendingCount;
+  }
+
+  get openCount(): number {
+    return this.#openCount;
+  }
+
+  /**
+   * Admits a handshake of this address.
+   *
+   * @throws {UpgradeRefusedError} 503 or 429 if a limit is reached
+   */
+  admit(address: string): Admission {
+    const limits = this.#limits;
+    if (this.#openCount + this.#pendingCount >= limits.maxConnections) {
+      throw refuseForNow(503, "The server has as many connections as it may have (maxConnections)");
+    }
+    if (this.#pendingCount >= limits.maxPendingHandshakes) {
+      throw refuseForNow(503, "The server has as many handshakes to answer as it may have (maxPendingHandshakes)");
+    }
+    const key = addressKey(address);
+    const count = this.#perAddress.get(key) ?? 0;
+    if (count >= limits.maxConnectionsPerAddress) {
+      throw refuseForNow(429, "Your address has as many connections as it may have (maxConnectionsPerAddress)");
+    }
+    this.#perAddress.set(key, count + 1);
+    this.#pendingCount++;
+    return this.#createAdmission(key);
+  }
+
+  #createAdmission(key: string): Admission {
+    let state: "pending" | "open" | "released" = "pending";
+    return {
+      open: () => {
+        if (state !== "pending") {
+          return;
+        }
+        state = "open";
+        this.#pendingCount--;
+        this.#openCount++;
+      },
+      release: () => {
+        if (state === "released") {
+          return;
+        }
+        if (state === "pending") {
+          this.#pendingCount--;
+        } else {
+          this.#openCount--;
+        }
+        state = "released";
+        this.#forget(key);
+      },
+    };
+  }
+
+  #forget(key: string): void {
+    const count = this.#perAddress.get(key) ?? 0;
+    if (count > 1) {
+      this.#perAddress.set(key, count - 1);
+    } else {
+      this.#perAddress.delete(key);
+    }
+  }
+}

@@ -1,0 +1,71 @@
+import type { Duplex } from "node:stream";
+import type { Clock } from "../connection/clock.ts";
+import { closeValidated } from "../streams/websocket-stream.ts";
+import { type ResolvedDrainOptions, spread } from "./drain.ts";
+import type { ServerWebSocketStream } from "./server-websocket-stream.ts";
+
+/** One connection of a server, until its socket is gone. */
+export interface OpenConnection {
+  readonly stream: ServerWebSocketStream;
+  readonly socket: Duplex;
+}
+
+/**
+ * The connections of a server. One belongs to it until its socket is closed, which may be a little after `closed` settled:
+ * when the set is empty no socket is left that would keep the process alive.
+ */
+export class OpenConnections {
+  readonly #clock: Clock;
+  readonly #connections = new Set<OpenConnection>();
+  #emptyListeners: (() => void)[] = [];
+
+  constructor(clock: Clock) {
+    this.#clock = clock;
+  }
+
+  get size(): number {
+    return this.#connections.size;
+  }
+
+  /** @param onGone called once, when the socket is closed */
+  add(connection: OpenConnection, onGone: () => void): void {
+    this.#connections.add(connection);
+    connection.socket.once("close", () => {
+      this.#connections.delete(connection);
+      onGone();
+      this.#notifyWhenEmpty();
+    });
+  }
+
+  /** Closes what is there now, spread over time, and cuts off what is left at the deadline. Fulfils when nothing is. */
+  async drain(options: ResolvedDrainOptions): Promise<void> {
+    const stopSpreading = spread([...this.#connections], options.spreadMs, this.#clock, ({ stream }) => {
+      closeValidated(stream, options.closeCode, options.reason);
+    });
+    const deadline = this.#clock.setTimer(() => {
+      stopSpreading();
+      this.#destroyAll();
+    }, options.deadlineMs);
+    await this.#whenEmpty();
+    stopSpreading();
+    this.#clock.clearTimer(deadline);
+  }
+
+  #destroyAll(): void {
+    for (const { socket } of this.#connections) socket.destroy();
+  }
+
+  #whenEmpty(): Promise<void> {
+    return new Promise((resolve) => {
+      this.#emptyListeners.push(resolve);
+      this.#notifyWhenEmpty();
+    });
+  }
+
+  #notifyWhenEmpty(): void {
+    if (this.#connections.size > 0) return;
+    const listeners = this.#emptyListeners;
+    this.#emptyListeners = [];
+    for (const listener of listeners) listener();
+  }
+}

@@ -1,0 +1,103 @@
+import type { IncomingMessage } from "node:http";
+import type { Duplex } from "node:stream";
+import type { Clock, Timer } from "../connection/clock.ts";
+import { ignoreSocketError, refuseForNow } from "./refusal.ts";
+
+/** The client went away before its handshake was answered. */
+export class HandshakeLostError extends Error {
+  readonly code = "ERR_SLUICE_HANDSHAKE_LOST";
+
+  constructor() {
+    super("The client ended the connection before its handshake was answered");
+    this.name = "HandshakeLostError";
+  }
+}
+
+/**
+ * A request that waits for its answer. Watches the socket and the time: when either runs out, `signal` is aborted, with a
+ * {@link HandshakeLostError} or a refusal with 503 as its reason.
+ */
+export class PendingHandshake {
+  readonly request: IncomingMessage;
+  readonly socket: Duplex;
+  readonly #clock: Clock;
+  readonly #abortController = new AbortController();
+  #timer: Timer | null;
+  #isLost = false;
+
+  constructor(request: IncomingMessage, socket: Duplex, clock: Clock, timeoutMs: number) {
+    this.request = request;
+    this.socket = socket;
+    this.#clock = clock;
+    // Node took its own listeners off with the HTTP parser. This one stays: the socket may fail at any later time.
+    socket.on("error", ignoreSocketError);
+    // RFC 6455 §4.2.2 has nothing for a client that ended its side before our answer: it cannot become a connection (H30).
+    socket.once("end", this.#onLost);
+    socket.once("close", this.#onLost);
+    this.#timer = clock.setTimer(() => {
+      this.#timer = null;
+      this.#abortController.abort(refuseForNow(503, "The server is too busy to answer this handshake in time"));
+    }, timeoutMs);
+    if (isGone(socket)) {
+      this.#onLost();
+    }
+  }
+
+  /** Aborted when there is no use in going on. */
+  get signal(): AbortSignal {
+    return this.#abortController.signal;
+  }
+
+  /** Whether nobody is there to be answered. */
+  get isLost(): boolean {
+    return this.#isLost || isGone(this.socket);
+  }
+
+  /** Ends the waiting with this reason. */
+  abort(reason: Error): void {
+    this.#abortController.abort(reason);
+  }
+
+  /** @throws the reason, if there is no use in going on */
+  check(): void {
+    if (this.isLost) {
+      throw new HandshakeLostError();
+    }
+    this.signal.throwIfAborted();
+  }
+
+  /** Waits for `promise`, but not longer than there is use in it. */
+  async within<T>(promise: PromiseLike<T>): Promise<T> {
+    const { signal } = this;
+    let stop: () => void = () => {};
+    const aborted = new Promise<never>((_, reject) => {
+      stop = () => reject(signal.reason);
+      signal.addEventListener("abort", stop, { once: true });
+    });
+    try {
+      this.check();
+      return await Promise.race([promise, aborted]);
+    } finally {
+      signal.removeEventListener("abort", stop);
+    }
+  }
+
+  /** Stops watching: somebody else is responsible for the socket now. */
+  release(): void {
+    this.socket.off("end", this.#onLost);
+    this.socket.off("close", this.#onLost);
+    if (this.#timer !== null) {
+      this.#clock.clearTimer(this.#timer);
+      this.#timer = null;
+    }
+  }
+
+  readonly #onLost = (): void => {
+    this.#isLost = true;
+    this.#abortController.abort(new HandshakeLostError());
+  };
+}
+
+function isGone(socket: Duplex): boolean {
+  return socket.destroyed || socket.readableEnded || socket.writableEnded;
+}

@@ -1,0 +1,94 @@
+import type { Duplex } from "node:stream";
+import type { Clock, Timer } from "../connection/clock.ts";
+import { createRefusal, type FieldPairs } from "../protocol/handshake/server-response.ts";
+import { MAX_LINGERING_REFUSALS, REFUSAL_LINGER_MS, RETRY_AFTER_SECONDS } from "./server-limits.ts";
+
+/** A complete HTTP answer that is not 101; `Connection` and `Content-Length` are added. */
+export interface Refusal {
+  readonly statusCode: number;
+  readonly fields: FieldPairs;
+  readonly body: Uint8Array | string;
+}
+
+/** A handshake was refused by this server, with an answer that the client has been sent. */
+export class UpgradeRefusedError extends Error {
+  readonly code = "ERR_SLUICE_UPGRADE_REFUSED";
+  /** What the client was told. */
+  readonly statusCode: number;
+  /** @internal */
+  readonly refusal: Refusal;
+
+  constructor(refusal: Refusal, message: string, cause?: unknown) {
+    super(message, cause === undefined ? undefined : { cause });
+    this.name = "UpgradeRefusedError";
+    this.statusCode = refusal.statusCode;
+    this.refusal = refusal;
+  }
+}
+
+/** A refusal with one sentence as its body. */
+export function refuse(
+  statusCode: number,
+  message: string,
+  fields: FieldPairs = [],
+  cause?: unknown,
+): UpgradeRefusedError {
+  return new UpgradeRefusedError({ statusCode, fields, body: `${message}\n` }, message, cause);
+}
+
+/** A refusal because of load: 503, or 429 for one client, with Retry-After. */
+export function refuseForNow(statusCode: 503 | 429, message: string): UpgradeRefusedError {
+  return refuse(statusCode, message, [["Retry-After", String(RETRY_AFTER_SECONDS)]]);
+}
+
+/** Sends refusals and sees each socket to its end. */
+export class RefusalSender {
+  readonly #clock: Clock;
+  readonly #lingering = new Map<Duplex, Timer>();
+
+  constructor(clock: Clock) {
+    this.#clock = clock;
+  }
+
+  /** Answers and ends (H29). The socket's errors are taken care of from here on. */
+  send(socket: Duplex, refusal: Refusal): void {
+    socket.on("error", ignoreSocketError);
+    if (socket.destroyed || socket.writableEnded) {
+      socket.destroy();
+      return;
+    }
+    const isCrowded = this.#lingering.size >= MAX_LINGERING_REFUSALS;
+    socket.end(createRefusal(refusal.statusCode, refusal.fields, refusal.body), () => {
+      if (isCrowded) {
+        socket.destroy();
+      }
+    });
+    // A socket destroyed over unread input is reset by the system, and the answer may be lost with it (T03): read it away.
+    socket.resume();
+    this.#lingering.set(
+      socket,
+      this.#clock.setTimer(() => socket.destroy(), REFUSAL_LINGER_MS),
+    );
+    socket.once("close", () => {
+      this.#clock.clearTimer(this.#lingering.get(socket) as Timer);
+      this.#lingering.delete(socket);
+    });
+  }
+
+  /** Fulfils when every answer was read or given up; after `deadlineMs` cuts off who is left. */
+  async finish(deadlineMs: number): Promise<void> {
+    const deadline = this.#clock.setTimer(() => {
+      for (const socket of this.#lingering.keys()) socket.destroy();
+    }, deadlineMs);
+    while (this.#lingering.size > 0) {
+      const [socket] = this.#lingering.keys();
+      await new Promise<void>((resolve) => {
+        socket.once("close", () => resolve());
+      });
+    }
+    this.#clock.clearTimer(deadline);
+  }
+}
+
+/** For a socket that failed before there was a connection to report it: `'close'` follows and is what counts. */
+export function ignoreSocketError(): void {}

@@ -1,0 +1,293 @@
+import { createHash } from "node:crypto";
+import type { IncomingMessage } from "node:http";
+import type { Duplex } from "node:stream";
+import type { TLSSocket } from "node:tls";
+import type { Clock } from "../connection/clock.ts";
+import { Connection } from "../connection/connection.ts";
+import { DuplexTransport } from "../node/duplex-transport.ts";
+import { fillRandom } from "../node/random.ts";
+import { utf8Codec } from "../node/utf8-codec.ts";
+import { createPerMessageDeflateCodec } from "../node/zlib-codec.ts";
+import { secWebSocketAccept } from "../protocol/handshake/accept-key.ts";
+import { HandshakeRefusal } from "../protocol/handshake/handshake-error.ts";
+import { validateClientRequest } from "../protocol/handshake/server-handshake.ts";
+import { createServerResponse } from "../protocol/handshake/server-response.ts";
+import type { PerMessageDeflateCodec } from "../protocol/permessage-deflate/codec.ts";
+import { acceptOffer, type PerMessageDeflateOptions } from "../protocol/permessage-deflate/negotiate.ts";
+import { Established } from "../streams/established.ts";
+import { toConnectionLimits } from "../streams/options.ts";
+import type { AcceptQueue } from "./accept-queue.ts";
+import { type Admission, Admissions } from "./admissions.ts";
+import { OpenConnections } from "./open-connections.ts";
+import type { AcceptOptions, ConnectionSettings, UpgradeOptions } from "./options.ts";
+import { createOriginCheck, type OriginCheck } from "./origin.ts";
+import { HandshakeLostError, PendingHandshake } from "./pending-handshake.ts";
+import { RefusalSender, refuse, refuseForNow, UpgradeRefusedError } from "./refusal.ts";
+import { isResponse, toRefusal } from "./response-refusal.ts";
+import { DEFAULT_SERVER_LIMITS } from "./server-limits.ts";
+import { ServerWebSocketStream } from "./server-websocket-stream.ts";
+import { requireOffered, selectProtocol } from "./subprotocol.ts";
+import { getPathAndQuery } from "./upgrade-router.ts";
+
+/** One socket is upgraded once, whichever server it is given to (H30). */
+const takenSockets = new WeakSet<Duplex>();
+
+/**
+ * From a request to a connection, or to an answer that says why not.
+ *
+ * Theory of operation. In order: limits (503, 429), the request itself (400, 405, 426), the page's origin (403), the `upgrade`
+ * hook, subprotocol and extensions, a turn where the reader of `connections` sets the pace, 101. Cheap checks stand first,
+ * and nothing is promised to the client before everything else is decided. Every way out answers the socket or destroys it.
+ */
+export class Upgrader {
+  readonly connections: OpenConnections;
+  readonly refusals: RefusalSender;
+  readonly #options: UpgradeOptions;
+  readonly #clock: Clock;
+  readonly #reportError: (error: unknown) => void;
+  readonly #isOriginAllowed: OriginCheck;
+  readonly #handshakeTimeoutMs: number;
+  readonly #admissions: Admissions;
+  readonly #pending = new Set<PendingHandshake>();
+  #isRefusingAll = false;
+
+  constructor(options: UpgradeOptions, clock: Clock, reportError: (error: unknown) => void) {
+    this.#options = options;
+    this.#clock = clock;
+    this.#reportError = reportError;
+    this.#isOriginAllowed = createOriginCheck(options.origins ?? "same-host");
+    this.#handshakeTimeoutMs = options.handshakeTimeoutMs ?? DEFAULT_SERVER_LIMITS.handshakeTimeoutMs;
+    this.#admissions = new Admissions({ ...DEFAULT_SERVER_LIMITS, ...definedLimits(options) });
+    this.connections = new OpenConnections(clock);
+    this.refusals = new RefusalSender(clock);
+  }
+
+  /**
+   * Takes over a request.
+   *
+   * @param queue where the connection goes, and whose room is waited for; null if the caller wants it at once
+   * @throws {UpgradeRefusedError} if the client was sent a refusal
+   * @throws {HandshakeLostError} if the client went away
+   * @throws {Error} if the socket was given to a server before; it is left alone then
+   */
+  async upgrade(
+    request: IncomingMessage,
+    socket: Duplex,
+    head: Uint8Array,
+    queue: AcceptQueue<ServerWebSocketStream> | null,
+  ): Promise<ServerWebSocketStream> {
+    if (takenSockets.has(socket)) throw new Error("Cannot upgrade this socket as it was given to a server before");
+    takenSockets.add(socket);
+    const pending = new PendingHandshake(request, socket, this.#clock, this.#handshakeTimeoutMs);
+    this.#pending.add(pending);
+    let admission: Admission | null = null;
+    try {
+      pending.check();
+      this.#refuseIfToldSo();
+      admission = this.#admissions.admit((socket as Partial<TLSSocket>).remoteAddress ?? "");
+      const plan = await this.#negotiate(pending);
+      return await this.#openInTurn(pending, plan, head, admission, queue);
+    } catch (error) {
+      admission?.release();
+      throw this.#answer(pending, error);
+    } finally {
+      pending.release();
+      this.#pending.delete(pending);
+    }
+  }
+
+  /** From now on everything is refused with 503, also what waits. */
+  refuseAll(): void {
+    this.#isRefusingAll = true;
+    for (const pending of this.#pending) pending.abort(createGoingAwayRefusal());
+  }
+
+  #refuseIfToldSo(): void {
+    if (this.#isRefusingAll) throw createGoingAwayRefusal();
+  }
+
+  async #negotiate(pending: PendingHandshake): Promise<UpgradePlan> {
+    const { request } = pending;
+    const offer = validateClientRequest(request as IncomingMessage & { method: string });
+    const url = getStreamURL(request);
+    const allowed = this.#isOriginAllowed(request);
+    if (!(typeof allowed === "boolean" ? allowed : await pending.within(allowed))) {
+      throw refuse(403, "Pages of this origin may not connect");
+    }
+    const accept = await this.#askHook(pending);
+    const settings: ConnectionSettings = { ...this.#options, ...definedMembers(accept) };
+    const protocol =
+      accept.protocol === undefined
+        ? selectProtocol(this.#options.protocols, offer.protocols, request)
+        : requireOffered(accept.protocol, offer.protocols);
+    const { extensions, createCodec } = negotiateDeflate(offer.extensionsOffer, settings.perMessageDeflate ?? false);
+    const responseHead = createServerResponse({
+      accept: secWebSocketAccept(offer.key, sha1Base64),
+      protocol,
+      extensions,
+      headers: new Headers(accept.headers),
+    });
+    return { url, protocol, extensions, settings, limits: toConnectionLimits(settings), responseHead, createCodec };
+  }
+
+  /** @throws {UpgradeRefusedError} if the hook refuses */
+  async #askHook(pending: PendingHandshake): Promise<AcceptOptions> {
+    const { upgrade } = this.#options;
+    if (upgrade === undefined) return {};
+    const { signal } = pending;
+    const given: unknown = upgrade(pending.request, { signal });
+    let answer = given;
+    if (isThenable(given)) {
+      const promise = Promise.resolve(given);
+      try {
+        answer = await pending.within(promise);
+      } catch (error) {
+        if (signal.aborted) discardLate(promise);
+        throw error;
+      }
+    }
+    if (isResponse(answer)) {
+      const refusal = await toRefusal(answer, signal);
+      throw new UpgradeRefusedError(refusal, `The upgrade hook refused with ${refusal.statusCode}`);
+    }
+    if (answer === undefined || answer === null) return {};
+    if (typeof answer !== "object") {
+      throw new TypeError(`Hook upgrade must return a Response, an object or nothing: it returned a ${typeof answer}`);
+    }
+    return answer;
+  }
+
+  async #openInTurn(
+    pending: PendingHandshake,
+    plan: UpgradePlan,
+    head: Uint8Array,
+    admission: Admission,
+    queue: AcceptQueue<ServerWebSocketStream> | null,
+  ): Promise<ServerWebSocketStream> {
+    if (queue === null) return this.#open(pending, plan, head, admission);
+    await queue.takeTurn(pending.signal);
+    let stream: ServerWebSocketStream;
+    try {
+      stream = this.#open(pending, plan, head, admission);
+    } catch (error) {
+      queue.returnTurn();
+      throw error;
+    }
+    queue.enqueue(stream);
+    return stream;
+  }
+
+  #open(pending: PendingHandshake, plan: UpgradePlan, head: Uint8Array, admission: Admission): ServerWebSocketStream {
+    const { request, socket } = pending;
+    pending.check();
+    pending.release();
+    const connection = new Connection(new DuplexTransport(socket), {
+      role: "server",
+      clock: this.#clock,
+      fillRandom,
+      utf8: utf8Codec,
+      deflate: plan.createCodec(),
+      ...plan.limits,
+    });
+    const { url, protocol, extensions, settings } = plan;
+    const stream = new ServerWebSocketStream(
+      new Established(connection, { url, protocol, extensions, head, options: settings }),
+      request,
+    );
+    // Nothing was written by the connection yet: it has nothing to answer before its first task.
+    socket.write(Buffer.from(plan.responseHead, "latin1"));
+    admission.open();
+    this.connections.add({ stream, socket }, () => admission.release());
+    return stream;
+  }
+
+  /** Answers the client; returns what the caller of `upgrade` is told. */
+  #answer(pending: PendingHandshake, error: unknown): Error {
+    const { socket } = pending;
+    if (error instanceof HandshakeLostError || pending.isLost) {
+      socket.destroy();
+      return error instanceof HandshakeLostError ? error : new HandshakeLostError();
+    }
+    const refused = this.#toRefusedError(error);
+    this.refusals.send(socket, refused.refusal);
+    return refused;
+  }
+
+  #toRefusedError(error: unknown): UpgradeRefusedError {
+    if (error instanceof UpgradeRefusedError) return error;
+    if (error instanceof HandshakeRefusal) {
+      return refuse(error.statusCode, error.message, Object.entries(error.headers), error);
+    }
+    this.#reportError(error);
+    return refuse(500, "The server failed to handle this request", [], error);
+  }
+}
+
+/** Everything that was decided about a connection before it is opened. */
+interface UpgradePlan {
+  readonly url: string;
+  readonly protocol: string;
+  readonly extensions: string;
+  readonly settings: ConnectionSettings;
+  readonly limits: ReturnType<typeof toConnectionLimits>;
+  readonly responseHead: string;
+  readonly createCodec: () => PerMessageDeflateCodec | null;
+}
+
+/** Off unless enabled (D-33); declined where no offer can be kept (E12). */
+function negotiateDeflate(
+  offer: string,
+  option: boolean | PerMessageDeflateOptions,
+): Pick<UpgradePlan, "extensions" | "createCodec"> {
+  const accepted = option === false || offer === "" ? null : acceptOffer(offer, option);
+  if (accepted === null) return { extensions: "", createCodec: () => null };
+  const codecOptions = option === true || option === false ? {} : option;
+  return {
+    extensions: accepted.headerValue,
+    createCodec: () => createPerMessageDeflateCodec("server", accepted.parameters, codecOptions),
+  };
+}
+
+function createGoingAwayRefusal(): UpgradeRefusedError {
+  return refuseForNow(503, "The server takes no new connections");
+}
+
+/** @throws {UpgradeRefusedError} 400 if Host and request target do not make a URL */
+function getStreamURL(request: IncomingMessage): string {
+  const scheme = (request.socket as Partial<TLSSocket>).encrypted === true ? "wss" : "ws";
+  const target = getPathAndQuery(request);
+  const text = `${scheme}://${request.headers.host ?? ""}${target}`;
+  if (!target.startsWith("/") || /[/?#@\\]/.test(request.headers.host ?? "/") || !URL.canParse(text)) {
+    throw refuse(400, "Host and request target must make a URL");
+  }
+  const url = new URL(text);
+  url.hash = "";
+  return url.href;
+}
+
+function sha1Base64(text: string): string {
+  return createHash("sha1").update(text, "latin1").digest("base64");
+}
+
+function isThenable(value: unknown): value is PromiseLike<unknown> {
+  return typeof (value as { then?: unknown } | null | undefined)?.then === "function";
+}
+
+/** The hook answers a request that is over: a body that nobody will read is given up. */
+function discardLate(promise: Promise<unknown>): void {
+  promise.then(
+    (answer) => {
+      if (isResponse(answer) && answer.body !== null && !answer.body.locked) answer.body.cancel().catch(() => {});
+    },
+    () => {}, // the hook's signal told it that its answer is not wanted; how it stops is its own affair
+  );
+}
+
+function definedLimits(options: UpgradeOptions): Partial<ConstructorParameters<typeof Admissions>[0]> {
+  const { maxConnections, maxPendingHandshakes, maxConnectionsPerAddress } = options;
+  return definedMembers({ maxConnections, maxPendingHandshakes, maxConnectionsPerAddress });
+}
+
+function definedMembers<T extends object>(members: T): T {
+  return Object.fromEntries(Object.entries(members).filter(([, value]) => value !== undefined)) as T;
+}
