@@ -50,8 +50,11 @@ export class DuplexTransport implements ByteTransport {
     this.#mustCopy = !this.#isKernelSocket && !isTls;
     const socket: SocketLike = duplex;
     this.remoteAddress = socket.remoteAddress ?? socket.session?.socket?.remoteAddress ?? "";
-    // From here on no error of the stream can leave, even if start() is never called or the transport is long gone.
+    // From here on no error of the stream can leave, even if start() is never called or the transport is long gone,
+    // nothing flows, and a FIN does not end our side.
     duplex.on("error", this.#onError);
+    duplex.pause();
+    duplex.allowHalfOpen = true;
   }
 
   get unsentBytes(): number {
@@ -65,8 +68,6 @@ export class DuplexTransport implements ByteTransport {
   start(listener: ByteTransportListener): void {
     this.#listener = listener;
     const duplex = this.#duplex;
-    duplex.pause();
-    duplex.allowHalfOpen = true;
     if (duplex.destroyed) {
       // 'close' may be past already.
       this.#error ??= duplex.errored;

@@ -49,7 +49,10 @@ export function validateServerResponse(
   const { statusCode, httpVersionMajor, httpVersionMinor, rawHeaders } = response;
   // RFC 6455 §4.1: "If the status code received from the server is not 101, the client handles the response per HTTP".
   if (statusCode !== 101) {
-    fail("ERR_SLUICE_HANDSHAKE_STATUS", `server answered with status ${statusCode} instead of 101`);
+    fail(
+      "ERR_SLUICE_HANDSHAKE_STATUS",
+      `server answered with status ${statusCode} instead of 101${advice(statusCode)}`,
+    );
   }
   if (httpVersionMajor !== 1 || httpVersionMinor < 1) {
     fail("ERR_SLUICE_HANDSHAKE_VERSION", `server answered in HTTP/${httpVersionMajor}.${httpVersionMinor}`);
@@ -86,6 +89,12 @@ function selectedProtocol(values: readonly string[], offered: readonly string[])
   // RFC 6455 §4.1 (6): "MUST _Fail the WebSocket Connection_"; case matters.
   if (!offered.includes(protocol)) fail(code, `server selected a subprotocol that was not offered: ${quote(values)}`);
   return protocol;
+}
+
+/** H11: neither redirects nor requests for credentials are answered (WHATWG: redirect mode "error"). */
+function advice(statusCode: number): string {
+  if (statusCode >= 300 && statusCode < 400) return " (redirects are not followed)";
+  return statusCode === 401 ? " (the request is not repeated with credentials)" : "";
 }
 
 function fail(code: HandshakeErrorCode, what: string): never {

@@ -39,6 +39,18 @@ describe("RFC 7692 §7.1 the client's offer", () => {
   });
 });
 
+it.each([
+  { level: 10 },
+  { level: -1 },
+  { memLevel: 0 },
+  { memLevel: 10 },
+  { thresholdBytes: -1 },
+  { thresholdBytes: 0.5 },
+])("%j is a RangeError on both sides", (options) => {
+  expect(() => createOffer(options)).toThrow(RangeError);
+  expect(() => acceptOffer(P, options)).toThrow(RangeError);
+});
+
 /** Each with its value written as an offer and as a response. */
 const BAD_EVERYWHERE: [id: string, value: string][] = [
   ["E01: an unknown parameter", `${P}; foo`],

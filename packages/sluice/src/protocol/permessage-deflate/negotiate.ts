@@ -51,13 +51,13 @@ const MIN_ZLIB_WINDOW_BITS = 9;
 /**
  * The client's offer, the value of `Sec-WebSocket-Extensions` (D-33).
  *
- * @throws {RangeError} if a window is not an integer from 8 to 15
+ * @throws {RangeError} if a number of `options` is out of its range
  * @example
  * createOffer(true); // "permessage-deflate; client_max_window_bits"
  */
 export function createOffer(options: PerMessageDeflateOptions | true): string {
   const wanted = options === true ? {} : options;
-  checkWindowBits(wanted);
+  checkOptions(wanted);
   return write({
     serverNoContextTakeover: wanted.serverNoContextTakeover === true,
     clientNoContextTakeover: wanted.clientNoContextTakeover === true,
@@ -71,14 +71,14 @@ export function createOffer(options: PerMessageDeflateOptions | true): string {
  *
  * @param headerValue `Sec-WebSocket-Extensions` of the request, several fields joined by `", "`
  * @throws {HandshakeRefusal} 400 if the value is malformed (D-31)
- * @throws {RangeError} if a window of `options` is not an integer from 8 to 15
+ * @throws {RangeError} if a number of `options` is out of its range
  */
 export function acceptOffer(
   headerValue: string,
   options: PerMessageDeflateOptions | true,
 ): { parameters: PerMessageDeflateParameters; headerValue: string } | null {
   const own = options === true ? {} : options;
-  checkWindowBits(own);
+  checkOptions(own);
   const entries = parseExtensionList(headerValue);
   if (entries === null) {
     throw new HandshakeRefusal("Sec-WebSocket-Extensions is malformed", { statusCode: 400, section: "RFC 6455 §9.1" });
@@ -236,11 +236,23 @@ function smaller(left: number | null, right: number | undefined): number | null 
   return right === undefined ? left : Math.min(left, right);
 }
 
-function checkWindowBits(options: PerMessageDeflateOptions): void {
-  for (const name of ["serverMaxWindowBits", "clientMaxWindowBits"] as const) {
+/** What an option may be; the last two are zlib's own. */
+const RANGES = {
+  serverMaxWindowBits: [8, 15],
+  clientMaxWindowBits: [8, 15],
+  thresholdBytes: [0, Number.MAX_SAFE_INTEGER],
+  level: [0, 9],
+  memLevel: [1, 9],
+} as const;
+
+function checkOptions(options: PerMessageDeflateOptions): void {
+  for (const name of Object.keys(RANGES) as (keyof typeof RANGES)[]) {
     const value = options[name];
-    if (value !== undefined && !(Number.isInteger(value) && value >= 8 && value <= 15)) {
-      throw new RangeError(`Cannot use ${name} as it must be an integer from 8 to 15: current value is ${value}`);
+    const [minimum, maximum] = RANGES[name];
+    if (value !== undefined && !(Number.isInteger(value) && value >= minimum && value <= maximum)) {
+      throw new RangeError(
+        `Cannot use ${name} as it must be an integer from ${minimum} to ${maximum}: current value is ${value}`,
+      );
     }
   }
 }
