@@ -12,7 +12,8 @@ export interface Inflater {
    * @param isFinal true with the last slice of the message: the codec appends `00 00 ff ff` (RFC 7692 §7.2.2) and, without
    *   context takeover, starts afresh afterwards
    * @param maxOutputBytes how much this message may still grow
-   * @returns memory that the caller owns
+   * @returns at once: bytes that may stand in memory shared by all inflaters, to be decoded or copied before anything else is
+   *   called; as a promise: memory that the caller owns
    * @throws {ProtocolError} 1007 for corrupt data, 1009 when the output would exceed `maxOutputBytes` (counted while inflating)
    */
   inflate(input: Uint8Array, isFinal: boolean, maxOutputBytes: number): Uint8Array | Promise<Uint8Array>;
