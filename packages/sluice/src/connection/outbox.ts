@@ -281,7 +281,7 @@ export class Outbox {
 
   #deflate(job: SendJob): void {
     job.deflation = "running";
-    let result: Uint8Array | Promise<Uint8Array>;
+    let result: Uint8Array | null | Promise<Uint8Array | null>;
     try {
       result = (this.#deflater as Deflater).deflate(job.bytes);
     } catch (error) {
@@ -301,12 +301,14 @@ export class Outbox {
     }
   }
 
-  #setDeflated(job: SendJob, output: Uint8Array): void {
+  /** @param output null: compressing would not make the message smaller, so it goes as it is */
+  #setDeflated(job: SendJob, output: Uint8Array | null): void {
+    job.deflation = "none";
+    if (output === null) return;
     this.#queuedPayload += output.byteLength - job.end;
     job.bytes = output;
     job.end = output.byteLength;
     job.isCompressed = true;
-    job.deflation = "none";
   }
 
   #writePong(payload: Uint8Array): void {
