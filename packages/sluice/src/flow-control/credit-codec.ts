@@ -123,10 +123,11 @@ export class CreditCodec implements MessageCodec {
    *
    * @param wire text or binary, as it came. Binary is kept, not copied: it must be a buffer of its own.
    * @param now milliseconds, any origin, never going back
-   * @param byteLength the payload bytes of `wire`, if the caller knows them
+   * @param wireLength the payload bytes of `wire`; negative where the caller does not know them
    * @throws {ProtocolError} 4009 if the peer broke the protocol, 1009 if a message is too long
    */
-  receive(wire: string | Uint8Array<ArrayBuffer>, now: number, byteLength: number = wireByteLength(wire)): void {
+  receive(wire: string | Uint8Array<ArrayBuffer>, now: number, wireLength: number = -1): void {
+    const byteLength = wireLength < 0 ? wireByteLength(wire) : wireLength;
     if (typeof wire !== "string" || wire.charCodeAt(0) !== RECORD_MARK_CODE) this.#receiveData(wire, byteLength, now);
     else if (wire.charCodeAt(1) === RecordKind.ESCAPED_TEXT) this.#receiveData(wire.slice(1), byteLength, now);
     else this.#receiveRecord(wire, now);

@@ -13,8 +13,12 @@ export interface MessageCodec {
   readonly isSending: boolean;
   /** Whether more may be read from below. Always true where credit limits the peer. */
   readonly wantsInput: boolean;
-  /** @throws {ProtocolError} what the connection fails with */
-  receive(wire: string | Uint8Array<ArrayBuffer>, now: number, byteLength?: number): void;
+  /**
+   * Takes one wire message, whose payload is `wireLength` bytes; negative where the caller does not know.
+   *
+   * @throws {ProtocolError} what the connection fails with
+   */
+  receive(wire: string | Uint8Array<ArrayBuffer>, now: number, wireLength?: number): void;
   next(isMessageWanted: boolean): CreditEvent;
   discard(): void;
   send(message: string | Uint8Array): void;

@@ -38,3 +38,10 @@ function isLowSurrogate(text: string, index: number): boolean {
   const unit = text.charCodeAt(index);
   return unit >= 0xdc00 && unit < 0xe000;
 }
+
+/** The bytes of a text of any length in UTF-8. */
+export function utf8Length(text: string): number {
+  if (text.length > MAX_PIECE_BYTES) return encoder.encode(text).byteLength;
+  measurePiece(text, MAX_PIECE_BYTES);
+  return pieceMeasure.codeUnits === text.length ? pieceMeasure.byteLength : encoder.encode(text).byteLength;
+}

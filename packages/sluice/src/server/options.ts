@@ -2,6 +2,7 @@ import type { Server as HttpServer, IncomingMessage } from "node:http";
 import type { ServerOptions as HttpsOptions, Server as HttpsServer } from "node:https";
 import type { PerMessageDeflateOptions } from "../protocol/permessage-deflate/negotiate.ts";
 import { type ConnectionLimits, toConnectionLimits } from "../streams/options.ts";
+import type { CreditOption } from "./credit.ts";
 import type { OriginPolicy } from "./origin.ts";
 import type { ServerWebSocketStream } from "./server-websocket-stream.ts";
 
@@ -9,6 +10,11 @@ import type { ServerWebSocketStream } from "./server-websocket-stream.ts";
 export interface ConnectionSettings extends ConnectionLimits {
   /** Compression, if the client offers it (RFC 7692). Costs about 300 KiB per connection that uses it. @defaultValue false */
   perMessageDeflate?: boolean | PerMessageDeflateOptions | undefined;
+  /**
+   * Flow control for clients that offer it, as pages with `@sluice/polyfill` do (docs/flow-control.md). An object sets the
+   * windows. `protocols` and `upgrade` see the application's subprotocols only. @defaultValue true
+   */
+  credit?: CreditOption | undefined;
 }
 
 /** What the `upgrade` hook may choose for the connection that it accepts. */

@@ -18,6 +18,7 @@ import { Established } from "../streams/established.ts";
 import { toConnectionLimits } from "../streams/options.ts";
 import type { AcceptQueue } from "./accept-queue.ts";
 import { type Admission, Admissions } from "./admissions.ts";
+import { addCredit, toPlainOffer, toSelectedProtocol } from "./credit.ts";
 import { OpenConnections } from "./open-connections.ts";
 import type { AcceptOptions, ConnectionSettings, UpgradeOptions } from "./options.ts";
 import { createOriginCheck, type OriginCheck } from "./origin.ts";
@@ -116,18 +117,22 @@ export class Upgrader {
     }
     const accept = await this.#askHook(pending);
     const settings: ConnectionSettings = { ...this.#options, ...definedMembers(accept) };
+    const offered = toPlainOffer(offer.protocols, settings.credit);
     const protocol =
       accept.protocol === undefined
-        ? selectProtocol(this.#options.protocols, offer.protocols, request)
-        : requireOffered(accept.protocol, offer.protocols);
+        ? selectProtocol(this.#options.protocols, offered, request)
+        : requireOffered(accept.protocol, offered);
+    const selected = toSelectedProtocol(offer.protocols, protocol, settings.credit);
     const { extensions, createCodec } = negotiateDeflate(offer.extensionsOffer, settings.perMessageDeflate ?? false);
     const responseHead = createServerResponse({
       accept: secWebSocketAccept(offer.key, sha1Base64),
-      protocol,
+      protocol: selected,
       extensions,
       headers: new Headers(accept.headers),
     });
-    return { url, protocol, extensions, settings, limits: toConnectionLimits(settings), responseHead, createCodec };
+    const limits = toConnectionLimits(settings);
+    const hasCredit = selected !== protocol;
+    return { url, protocol, hasCredit, extensions, settings, limits, responseHead, createCodec };
   }
 
   /** @throws {UpgradeRefusedError} if the hook refuses */
@@ -181,7 +186,7 @@ export class Upgrader {
     const { request, socket } = pending;
     pending.check();
     pending.release();
-    const connection = new Connection(new DuplexTransport(socket), {
+    const engine = new Connection(new DuplexTransport(socket), {
       role: "server",
       clock: this.#clock,
       fillRandom,
@@ -190,6 +195,7 @@ export class Upgrader {
       ...plan.limits,
     });
     const { url, protocol, extensions, settings } = plan;
+    const connection = plan.hasCredit ? addCredit(engine, settings, this.#clock) : engine;
     const stream = new ServerWebSocketStream(
       new Established(connection, { url, protocol, extensions, head, options: settings }),
       request,
@@ -227,6 +233,8 @@ export class Upgrader {
 interface UpgradePlan {
   readonly url: string;
   readonly protocol: string;
+  /** Whether the client offered flow control, which then is spoken. */
+  readonly hasCredit: boolean;
   readonly extensions: string;
   readonly settings: ConnectionSettings;
   readonly limits: ReturnType<typeof toConnectionLimits>;

@@ -4,18 +4,20 @@ const TOKEN = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/;
 /**
  * _Get a URL record_ (WHATWG WebSockets §3.1): http becomes ws, https becomes wss, a fragment is refused, also an empty one.
  *
- * The base is the global `location` where there is one; Node has none, so a relative URL is a SyntaxError there.
+ * The base is the document's, or the worker's `location`; Node has neither, so a relative URL is a SyntaxError there.
  *
  * @throws {DOMException} SyntaxError
  */
 export function getURLRecord(url: string): URL {
-  const base = (globalThis as { location?: { href?: string } }).location?.href;
+  const { document, location } = globalThis as { document?: { baseURI?: string }; location?: { href?: string } };
+  const base = document?.baseURI ?? location?.href;
   let record: URL;
   try {
     record = new URL(url, base);
   } catch {
     // The parser's own TypeError says no more than this.
-    const hint = base === undefined ? " (there is no base URL here, so it must be absolute, such as ws://host/path)" : "";
+    const hint =
+      base === undefined ? " (there is no base URL here, so it must be absolute, such as ws://host/path)" : "";
     throw new DOMException(`Cannot connect as the URL is not valid${hint}: current value is ${url}`, "SyntaxError");
   }
   if (record.protocol === "http:") record.protocol = "ws:";

@@ -4,6 +4,24 @@ import { toDOMString } from "./idl-conversions.ts";
 /** Whether a value has the brand of {@link WebSocketError}: never `instanceof`, never duck typing (spec-digest 1.2). */
 export let isWebSocketError: (value: unknown) => value is WebSocketError;
 
+/** The platform's own class in a page that has one: its objects count as WebSocketErrors too. */
+const nativeError = (globalThis as { WebSocketError?: { prototype?: object } }).WebSocketError?.prototype;
+
+/** The close code and reason of a WebSocketError, ours or the platform's; null for any other value. */
+export function readWebSocketError(value: unknown): { closeCode: number | null; reason: string } | null {
+  if (isWebSocketError(value)) return { closeCode: value.closeCode, reason: value.reason };
+  if (nativeError === undefined) return null;
+  try {
+    // The getters check the brand; duck typing would not do (spec-digest 1.2).
+    return {
+      closeCode: Reflect.get(nativeError, "closeCode", value),
+      reason: Reflect.get(nativeError, "reason", value),
+    };
+  } catch {
+    return null;
+  }
+}
+
 /** Makes the engine's own errors: any code a peer may send, 1005 and 1006 too, without validation (spec-digest 1.2). */
 export let createWebSocketError: (
   closeCode: number | null,
@@ -59,7 +77,8 @@ export class WebSocketError extends DOMException {
   }
 
   static {
-    isWebSocketError = (value): value is WebSocketError => typeof value === "object" && value !== null && #closeCode in value;
+    isWebSocketError = (value): value is WebSocketError =>
+      typeof value === "object" && value !== null && #closeCode in value;
     createWebSocketError = (closeCode, reason, message, cause) => {
       const error = new WebSocketError(message);
       error.#closeCode = closeCode;
@@ -72,6 +91,9 @@ export class WebSocketError extends DOMException {
     for (const name of ["closeCode", "reason"]) {
       Object.defineProperty(WebSocketError.prototype, name, { enumerable: true });
     }
-    Object.defineProperty(WebSocketError.prototype, Symbol.toStringTag, { value: "WebSocketError", configurable: true });
+    Object.defineProperty(WebSocketError.prototype, Symbol.toStringTag, {
+      value: "WebSocketError",
+      configurable: true,
+    });
   }
 }

@@ -9,7 +9,7 @@ import { MessageSource, type ReadableMessage } from "./message-source.ts";
 import { toConnectionLimits, toStandardOptions, type WebSocketStreamOptions } from "./options.ts";
 import { Settlement } from "./settlement.ts";
 import { getURLRecord, validateProtocols } from "./url-record.ts";
-import { createWebSocketError, isWebSocketError, type WebSocketError } from "./websocket-error.ts";
+import { createWebSocketError, readWebSocketError, type WebSocketError } from "./websocket-error.ts";
 
 /** Closes with a code that the caller has validated: a server may send more codes than a script (spec-digest 5.5). */
 export let closeValidated: (stream: WebSocketStream, closeCode: number | null, reason: string) => void;
@@ -205,9 +205,10 @@ export class WebSocketStream {
     this.#readyState = ReadyState.CLOSING;
     let closeCode: number | null = null;
     let text = "";
-    if (isWebSocketError(reason)) {
-      closeCode = reason.closeCode;
-      text = reason.reason;
+    const error = readWebSocketError(reason);
+    if (error !== null) {
+      closeCode = error.closeCode;
+      text = error.reason;
       try {
         validateCloseCodeAndReason(closeCode, text);
       } catch {
@@ -329,7 +330,10 @@ export class WebSocketStream {
     for (const name of ["url", "opened", "closed", "close"]) {
       Object.defineProperty(WebSocketStream.prototype, name, { enumerable: true });
     }
-    Object.defineProperty(WebSocketStream.prototype, Symbol.toStringTag, { value: "WebSocketStream", configurable: true });
+    Object.defineProperty(WebSocketStream.prototype, Symbol.toStringTag, {
+      value: "WebSocketStream",
+      configurable: true,
+    });
   }
 }
 

@@ -1,0 +1,41 @@
+// What is bundled, and how: for build.mjs, the size report and the tests.
+import { fileURLToPath } from "node:url";
+
+const folder = fileURLToPath(new URL("./", import.meta.url));
+
+/** File in dist/ -> how it is made. Scripts are for a script element, modules for import. */
+export const bundles = {
+  "polyfill.mjs": { entry: "polyfill", format: "esm", hasStreams: false },
+  "polyfill.js": { entry: "install", format: "iife", hasStreams: false },
+  "polyfill.with-streams.mjs": { entry: "polyfill", format: "esm", hasStreams: true },
+  "polyfill.with-streams.js": { entry: "install", format: "iife", hasStreams: true },
+  "ponyfill.mjs": { entry: "ponyfill", format: "esm", hasStreams: false },
+};
+
+/**
+ * Options of esbuild for one bundle.
+ *
+ * @param {keyof typeof bundles} name
+ * @returns {import("esbuild").BuildOptions & { write: false }}
+ */
+export function bundleOptions(name) {
+  const { entry, format, hasStreams } = bundles[name];
+  return {
+    absWorkingDir: folder,
+    entryPoints: [`src/${entry}.ts`],
+    outfile: `dist/${name}`,
+    bundle: true,
+    minify: true,
+    format: /** @type {"esm" | "iife"} */ (format),
+    platform: "browser",
+    target: ["chrome111", "firefox119", "safari16.4"],
+    // Nothing below streams/ needs to know where it runs: this is the runtime's way out.
+    alias: { "#connect": `${folder}src/connect.ts` },
+    define: { "Symbol.dispose": "symbolDispose", "Symbol.asyncDispose": "symbolAsyncDispose" },
+    inject: ["src/dispose-symbols.ts", ...(hasStreams ? ["src/full-streams.ts"] : [])],
+    sourcemap: "linked",
+    legalComments: "none",
+    logLevel: "warning",
+    write: false,
+  };
+}

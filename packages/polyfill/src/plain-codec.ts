@@ -1,0 +1,114 @@
+import { CreditEvent } from "../../sluice/src/flow-control/credit-codec.ts";
+import type { MessageCodec } from "../../sluice/src/flow-control/message-codec.ts";
+import { utf8Length } from "../../sluice/src/flow-control/utf8-length.ts";
+import { ProtocolError } from "../../sluice/src/protocol/protocol-error.ts";
+
+export interface PlainCodecOptions {
+  /** Bytes up to which more is read from below; for connections that can be left unread. */
+  readonly readAheadBytes: number;
+  /** Bytes that may wait for the reader; for connections that cannot. */
+  readonly limitBytes: number;
+  /** What happens above that: the connection fails, or the oldest messages go. */
+  readonly overflow: "error" | "drop-oldest";
+  readonly maxMessageBytes: number;
+}
+
+/** The close code for more unread messages than the limit. */
+const OVERFLOW_CLOSE_CODE = 4008;
+
+/** Messages as they are, without credit: a queue in front of the reader, with a limit. */
+export class PlainCodec implements MessageCodec {
+  message: string | Uint8Array<ArrayBuffer> = "";
+  messageByteLength = 0;
+  queuedBytes = 0;
+  readonly #options: PlainCodecOptions;
+  #queue: (string | Uint8Array<ArrayBuffer>)[] = [];
+  #byteLengths: number[] = [];
+  #head = 0;
+  #isDiscarding = false;
+  #outgoing: string | Uint8Array | null = null;
+
+  constructor(options: PlainCodecOptions) {
+    this.#options = options;
+  }
+
+  get queuedMessages(): number {
+    return this.#queue.length - this.#head;
+  }
+
+  get wantsInput(): boolean {
+    return this.queuedBytes < this.#options.readAheadBytes;
+  }
+
+  get isSending(): boolean {
+    return this.#outgoing !== null;
+  }
+
+  receive(wire: string | Uint8Array<ArrayBuffer>): void {
+    if (this.#isDiscarding) return;
+    const { limitBytes, overflow, maxMessageBytes } = this.#options;
+    const byteLength = typeof wire === "string" ? utf8Length(wire) : wire.byteLength;
+    if (byteLength > maxMessageBytes) throw createError(1009, "Message is longer than the limit", "maxMessageBytes");
+    this.#queue.push(wire);
+    this.#byteLengths.push(byteLength);
+    this.queuedBytes += byteLength;
+    // One message may be larger than the limit: it is in memory already, and may be what the reader waits for.
+    while (this.queuedBytes > limitBytes && this.queuedMessages > 1) {
+      if (overflow === "error")
+        throw createError(OVERFLOW_CLOSE_CODE, "More unread messages than the limit", "receiveBufferLimitBytes");
+      this.#shift();
+    }
+  }
+
+  next(isMessageWanted: boolean): CreditEvent {
+    if (!isMessageWanted || this.queuedMessages === 0) return CreditEvent.NEED_DATA;
+    this.#shift();
+    return CreditEvent.MESSAGE;
+  }
+
+  discard(): void {
+    this.#isDiscarding = true;
+    this.#queue = [];
+    this.#byteLengths = [];
+    this.#head = 0;
+    this.queuedBytes = 0;
+  }
+
+  send(message: string | Uint8Array): void {
+    this.#outgoing = message;
+  }
+
+  retain(): void {
+    if (this.#outgoing !== null) this.#outgoing = this.#outgoing.slice();
+  }
+
+  /** Nothing here says that to the peer. */
+  end(): void {}
+
+  takeRecord(): null {
+    return null;
+  }
+
+  takeData(): string | Uint8Array | null {
+    const message = this.#outgoing;
+    this.#outgoing = null;
+    return message;
+  }
+
+  #shift(): void {
+    const index = this.#head++;
+    this.message = this.#queue[index];
+    this.messageByteLength = this.#byteLengths[index];
+    this.queuedBytes -= this.messageByteLength;
+    this.#queue[index] = "";
+    if (this.#head * 2 >= this.#queue.length && (this.#head > 1023 || this.queuedMessages === 0)) {
+      this.#queue.splice(0, this.#head);
+      this.#byteLengths.splice(0, this.#head);
+      this.#head = 0;
+    }
+  }
+}
+
+function createError(closeCode: number, text: string, limit: string): ProtocolError {
+  return new ProtocolError(closeCode, text, { section: "", code: "ERR_SLUICE_LIMIT", limit });
+}

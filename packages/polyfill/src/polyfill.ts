@@ -1,0 +1,3 @@
+import "./install.ts";
+
+export { MessageByteLengthStrategy, WebSocketError, WebSocketStream } from "./ponyfill.ts";
