@@ -364,7 +364,9 @@ describe("H03: TLS", () => {
       },
       { ALPNProtocols: ["h2", "http/1.1"] },
     );
-    const { socket } = await success(`wss://localhost:${port}/`, { tls: { ca: certificate.cert } });
+    const { socket } = await success(`wss://localhost:${port}/`, {
+      tls: { ca: certificate.cert, servername: undefined, ALPNProtocols: ["h2"] },
+    });
     expect((socket as tls.TLSSocket).authorized).toBe(true);
     expect(seen).toEqual(["localhost", "http/1.1"]);
   });

@@ -110,9 +110,9 @@ export class Http1Upgrade {
 
   #tlsOptions(host: string, port: number): tls.ConnectionOptions & { host: string; port: number } {
     return {
-      // RFC 6066 §3: "Literal IPv4 and IPv6 addresses are not permitted" as a server name.
-      servername: net.isIP(host) === 0 ? host : "",
       ...this.#options.tls,
+      // RFC 6066 §3: "Literal IPv4 and IPv6 addresses are not permitted" as a server name.
+      servername: this.#options.tls.servername ?? (net.isIP(host) === 0 ? host : ""),
       host,
       port,
       ALPNProtocols: ["http/1.1"],
