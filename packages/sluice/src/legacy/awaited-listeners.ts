@@ -7,21 +7,25 @@
  */
 export class AwaitedListeners {
   readonly #types: readonly string[];
-  readonly #wrappers: WeakMap<EventListenerOrEventListenerObject, (event: Event) => unknown> = new WeakMap();
+  readonly #wrappers: WeakMap<Listener, EventListener> = new WeakMap();
   #pending = 0;
   #onSettled: (() => void) | null = null;
 
   constructor(target: EventTarget, types: readonly string[]) {
     this.#types = types;
-    for (const name of ["addEventListener", "removeEventListener"] as const) {
-      const method = EventTarget.prototype[name];
-      const value = (
-        type: string,
-        listener: EventListenerOrEventListenerObject | null,
-        options?: object | boolean,
-      ): void => method.call(target, type, this.#types.includes(type) ? this.#wrap(listener) : listener, options);
-      Object.defineProperty(target, name, { value, configurable: true, enumerable: false, writable: true });
-    }
+    const { addEventListener, removeEventListener } = EventTarget.prototype;
+    this.#override(target, "addEventListener", (type, listener, options) =>
+      addEventListener.call(target, type, this.#isAwaited(type, listener) ? this.#wrap(listener) : listener, options),
+    );
+    // The platform itself may call this one, with what it was given: a wrapper.
+    this.#override(target, "removeEventListener", (type, listener, options) =>
+      removeEventListener.call(
+        target,
+        type,
+        this.#isAwaited(type, listener) ? (this.#wrappers.get(listener) ?? listener) : listener,
+        options,
+      ),
+    );
   }
 
   /** Notes what a listener returned. @returns the same, so that the platform reports a rejection as it always does */
@@ -47,18 +51,28 @@ export class AwaitedListeners {
     onSettled();
   };
 
-  #wrap(listener: EventListenerOrEventListenerObject | null): EventListenerOrEventListenerObject | null {
-    if ((typeof listener !== "object" && typeof listener !== "function") || listener === null) return listener;
+  #override(target: EventTarget, name: "addEventListener" | "removeEventListener", value: ListenerMethod): void {
+    Object.defineProperty(target, name, { value, configurable: true, enumerable: false, writable: true });
+  }
+
+  #isAwaited(type: string, listener: Listener | null): listener is Listener {
+    return (
+      this.#types.includes(type) && (typeof listener === "function" || (typeof listener === "object" && !!listener))
+    );
+  }
+
+  #wrap(listener: Listener): Listener {
     let wrapper = this.#wrappers.get(listener);
     if (wrapper === undefined) {
       const { observe } = this;
-      wrapper = function (this: unknown, event: Event): unknown {
-        return observe(
-          typeof listener === "function" ? listener.call(this as EventTarget, event) : listener.handleEvent(event),
-        );
+      wrapper = function (this: EventTarget, event: Event): unknown {
+        return observe(typeof listener === "function" ? listener.call(this, event) : listener.handleEvent(event));
       };
       this.#wrappers.set(listener, wrapper);
     }
     return wrapper;
   }
 }
+
+type Listener = EventListenerOrEventListenerObject;
+type ListenerMethod = (type: string, listener: Listener | null, options?: AddEventListenerOptions | boolean) => void;
