@@ -1,6 +1,11 @@
+export { CloseEvent, type CloseEventConstructor, type CloseEventInit } from "./legacy/close-event.ts";
+export { MessageEvent } from "./legacy/message-event.ts";
+export { WebSocket } from "./legacy/websocket.ts";
+export type { WebSocketConstructor, WebSocketEventMap, WebSocketInterface } from "./legacy/websocket-interface.ts";
+export type { WebSocketOptions } from "./legacy/websocket-options.ts";
 export type { WebSocketCloseInfo } from "./streams/close-info.ts";
-export type { ReadableMessage } from "./streams/message-source.ts";
 export type { WritableMessage } from "./streams/message-sink.ts";
+export type { ReadableMessage } from "./streams/message-source.ts";
 export type { ConnectionLimits, WebSocketStreamOptions } from "./streams/options.ts";
 export { MessageByteLengthStrategy } from "./streams/strategies.ts";
 export { WebSocketError } from "./streams/websocket-error.ts";
