@@ -110,7 +110,8 @@ export class WebSocketStreamServer {
    * to the caller, not to `connections`.
    *
    * The promise rejects when the client was refused or went away; the client has its answer then. It is marked as handled,
-   * but one that you derive from it is not: a listener that awaits it must catch.
+   * but one that you derive from it is not: an asynchronous listener that awaits it must catch, or a bad request ends the
+   * process. With `serve({ noServer: true }, handler)` there is nothing to await, since the handler gets the connection.
    *
    * @throws {UpgradeRefusedError | HandshakeLostError} as a rejection
    */

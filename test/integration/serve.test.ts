@@ -1,0 +1,160 @@
+import { describe, expect, it, vi } from "vitest";
+import {
+  type ConnectionHandler,
+  type OwnPortOptions,
+  type ServerWebSocketStream,
+  serve,
+} from "../../packages/sluice/src/server.ts";
+import { WebSocketStream } from "../../packages/sluice/src/streams/websocket-stream.ts";
+import { createScope } from "../support/scope.ts";
+import { withResolvers } from "../support/with-resolvers.ts";
+
+const use = createScope();
+
+async function start(handler: ConnectionHandler, options: Partial<OwnPortOptions> = {}) {
+  const server = use(await serve({ port: 0, host: "127.0.0.1", ...options }, handler));
+  return { server, url: (await server.listening).url };
+}
+
+describe("serve()", () => {
+  it("echoes with a pipe, and every connection has its own handler", async () => {
+    const { url } = await start(async (stream) => {
+      const { readable, writable } = await stream.opened;
+      await readable.pipeTo(writable);
+    });
+    const messages = await Promise.all(
+      ["a", "b", "c"].map(async (text) => {
+        const client = new WebSocketStream(url);
+        const { readable, writable } = await client.opened;
+        await writable.getWriter().write(text);
+        const { value } = await readable.getReader().read();
+        client.close();
+        await client.closed;
+        return value;
+      }),
+    );
+    expect(messages).toEqual(["a", "b", "c"]);
+  });
+
+  it("leaves the connection open when the handler returns", async () => {
+    const { url } = await start(async (stream) => {
+      const { readable, writable } = await stream.opened;
+      readable.pipeTo(writable).catch(() => {});
+    });
+    const client = new WebSocketStream(url);
+    const { readable, writable } = await client.opened;
+    const reader = readable.getReader();
+    const writer = writable.getWriter();
+    for (const text of ["1", "2"]) {
+      await writer.write(text);
+      expect((await reader.read()).value).toBe(text);
+    }
+    client.close();
+    await client.closed;
+  });
+
+  const failures: [name: string, handler: (error: Error) => ConnectionHandler][] = [
+    [
+      "throws",
+      (error) => () => {
+        throw error;
+      },
+    ],
+    ["rejects", (error) => () => Promise.reject(error)],
+  ];
+  it.each(failures)(
+    "closes with 1011 when the handler %s, and reports it with the stream",
+    async (_, createHandler) => {
+      const problem = new Error("a fault of the handler");
+      const reported = withResolvers<[unknown, ServerWebSocketStream | null]>();
+      const { url } = await start(createHandler(problem), { onError: (...given) => reported.resolve(given) });
+      const client = new WebSocketStream(url);
+      expect(await client.closed).toEqual({ closeCode: 1011, reason: "" });
+      const [error, stream] = await reported.promise;
+      expect(error).toBe(problem);
+      expect(stream?.url).toBe(url);
+    },
+  );
+
+  it("survives an onError that fails itself", async () => {
+    const warned = withResolvers<Error>();
+    process.once("warning", warned.resolve);
+    const { url } = await start(() => Promise.reject(new Error("first")), {
+      onError: () => {
+        throw new Error("second");
+      },
+    });
+    await new WebSocketStream(url).closed;
+    expect((await warned.promise).message).toContain("Error: second");
+  });
+
+  it("warns without onError, but not about a peer that went away", async () => {
+    const emitWarning = vi.spyOn(process, "emitWarning").mockImplementation(() => {});
+    try {
+      const settled = withResolvers<void>();
+      const { url, server } = await start(async (stream) => {
+        const { readable } = await stream.opened;
+        if (stream.url.endsWith("/fault")) throw new Error("a fault");
+        try {
+          await readable.pipeTo(new WritableStream());
+        } finally {
+          settled.resolve();
+        }
+      });
+      const client = new WebSocketStream(url);
+      await client.opened;
+      const { socket } = await rawUpgrade((await server.listening).port);
+      socket.resetAndDestroy();
+      await settled.promise;
+      await new Promise((resolve) => setImmediate(resolve));
+      expect(emitWarning).not.toHaveBeenCalled();
+      await new WebSocketStream(new URL("/fault", url)).closed;
+      expect(emitWarning).toHaveBeenCalledWith(
+        expect.stringContaining("Error: a fault"),
+        expect.objectContaining({ code: "SLUICE_SERVER_ERROR", detail: expect.stringContaining("serve.test") }),
+      );
+      client.close();
+    } finally {
+      emitWarning.mockRestore();
+    }
+  });
+
+  it("throws TypeError without a handler", async () => {
+    await expect(serve({ port: 0 }, undefined as unknown as ConnectionHandler)).rejects.toThrow(TypeError);
+  });
+});
+
+describe("ServerWebSocketStream", () => {
+  it.each([1000, 1001, 1003, 1008, 1011, 1012, 1013, 3000, 4999])("close() takes the code %j", async (closeCode) => {
+    const { url } = await start((stream) => stream.close({ closeCode, reason: "because" }));
+    expect(await new WebSocketStream(url).closed).toEqual({ closeCode, reason: "because" });
+  });
+
+  it("close() throws for codes that may not be sent, and the connection stays open", async () => {
+    const problems: unknown[] = [];
+    const { url } = await start((stream) => {
+      for (const closeInfo of [
+        { closeCode: 1005 },
+        { closeCode: 1006 },
+        { closeCode: 999 },
+        { reason: "x".repeat(124) },
+      ]) {
+        try {
+          stream.close(closeInfo);
+        } catch (error) {
+          problems.push((error as Error).name);
+        }
+      }
+      stream.close({ reason: "last" });
+    });
+    expect(await new WebSocketStream(url).closed).toEqual({ closeCode: 1000, reason: "last" });
+    expect(problems).toEqual(["InvalidAccessError", "InvalidAccessError", "InvalidAccessError", "SyntaxError"]);
+  });
+});
+
+async function rawUpgrade(port: number) {
+  const { RawClient } = await import("../support/raw-http.ts");
+  const client = use(await RawClient.upgrade(port));
+  await client.response();
+  return client;
+}
