@@ -47,6 +47,7 @@ export class ZlibOutput {
 
   /** Adds what a thread wrote. @returns false if the limit is exceeded */
   add(bytes: Uint8Array): boolean {
+    this.spill();
     this.#pieces.push(bytes);
     this.#piecesLength += bytes.length;
     return this.length <= this.#limit;

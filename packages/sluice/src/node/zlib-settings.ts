@@ -9,7 +9,7 @@ export interface ZlibSettings {
    *   more than there are processors
    */
   maxJobs: number;
-  /** Inflating contexts, 40 KiB each, that stay allocated between messages. @defaultValue 64 */
+  /** Inflating contexts, 40 KiB each, that stay allocated between messages. @defaultValue 256 */
   maxInflateContexts: number;
   /**
    * Deflating contexts of one kind (level, window, memLevel) that stay allocated between messages. A connection that loses
@@ -28,7 +28,7 @@ const threads = Number.parseInt(process.env.UV_THREADPOOL_SIZE ?? "", 10) || 4;
 /** In force for the whole process; read at each use, so a change acts at once ({@link ZlibSettings.idleMs}: at the next sweep). */
 export const zlibSettings: ZlibSettings = {
   maxJobs: Math.max(1, Math.min(threads - 1, availableParallelism())),
-  maxInflateContexts: 64,
+  maxInflateContexts: 256,
   maxDeflateContexts: 1_024,
   idleMs: 30_000,
 };
