@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import net from "node:net";
-import tls from "node:tls";
 import type { Duplex } from "node:stream";
+import tls from "node:tls";
 import { afterEach, describe, expect, it } from "vitest";
 import { Connection } from "../../packages/sluice/src/connection/connection.ts";
 import { DuplexTransport } from "../../packages/sluice/src/node/duplex-transport.ts";

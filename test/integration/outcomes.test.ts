@@ -1,6 +1,13 @@
 import { afterEach, describe, expect, it } from "vitest";
 import { WebSocketError } from "../../packages/sluice/src/streams/websocket-error.ts";
-import { createHarness, type Harness, type HarnessOptions, type Medium, reasonOf, type Role } from "../support/harness.ts";
+import {
+  createHarness,
+  type Harness,
+  type HarnessOptions,
+  type Medium,
+  type Role,
+  reasonOf,
+} from "../support/harness.ts";
 
 const open: Harness[] = [];
 
@@ -84,7 +91,8 @@ describe.each([
     peer.end();
     const received: unknown[] = [];
     const reader = readable.getReader();
-    for (let next = await until(reader.read()); !next.done; next = await until(reader.read())) received.push(next.value);
+    for (let next = await until(reader.read()); !next.done; next = await until(reader.read()))
+      received.push(next.value);
     expect(received).toEqual(Array.from({ length: 10 }, (_, i) => `message ${i}`));
     expect(await until(stream.closed)).toEqual({ closeCode: 1000, reason: "done" });
   });
@@ -256,7 +264,9 @@ describe.each([
     ["a close code that may not be sent", [0x88, 0x02, 0x03, 0xed], 1002],
     ["a message over its limit", [0x82, 0x7e, 0x04, 0x01], 1009],
   ])("row 13: %s fails the connection", async (_, unmasked, closeCode) => {
-    const { stream, peer, readable, writable, until, untilTrue } = await harness(medium, role, { maxMessageBytes: 1024 });
+    const { stream, peer, readable, writable, until, untilTrue } = await harness(medium, role, {
+      maxMessageBytes: 1024,
+    });
     const writer = writable.getWriter();
     const reading = reasonOf(readable.getReader().read());
     peer.send(role === "client" ? unmasked : mask(unmasked));

@@ -76,16 +76,24 @@ describe("serve()", () => {
     },
   );
 
-  it("survives an onError that fails itself", async () => {
-    const warned = withResolvers<Error>();
-    process.once("warning", warned.resolve);
-    const { url } = await start(() => Promise.reject(new Error("first")), {
-      onError: () => {
+  it.each([
+    [
+      "throws",
+      () => {
         throw new Error("second");
       },
-    });
-    await new WebSocketStream(url).closed;
-    expect((await warned.promise).message).toContain("Error: second");
+    ],
+    ["rejects", () => Promise.reject(new Error("second"))],
+  ])("survives an onError that %s itself", async (_, onError: () => void) => {
+    const warned = withResolvers<string>();
+    const emitWarning = vi.spyOn(process, "emitWarning").mockImplementation((text) => warned.resolve(String(text)));
+    try {
+      const { url } = await start(() => Promise.reject(new Error("first")), { onError });
+      await new WebSocketStream(url).closed;
+      expect(await warned.promise).toContain("Error: second");
+    } finally {
+      emitWarning.mockRestore();
+    }
   });
 
   it("warns without onError, but not about a peer that went away", async () => {

@@ -235,6 +235,7 @@ describe("option upgrade", () => {
     ["sets an impossible limit", () => ({ maxFragments: -1 })],
     ["sets an impossible strategy", () => ({ readableStrategy: { highWaterMark: -1 } })],
     ["returns Response.error()", () => Response.error()],
+    ["returns a Response with a control character", () => new Response(null, { headers: { "X-Own": "a\u0001b" } })],
   ];
   it.each(faults)("that %s is answered with 500 without detail, and reported", async (_, upgrade) => {
     const { ask, errors, streams } = await start({ upgrade });

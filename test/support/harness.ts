@@ -1,7 +1,7 @@
 import net from "node:net";
-import { Connection } from "../../packages/sluice/src/connection/connection.ts";
 import type { ByteTransport } from "../../packages/sluice/src/connection/byte-transport.ts";
 import type { Clock } from "../../packages/sluice/src/connection/clock.ts";
+import { Connection } from "../../packages/sluice/src/connection/connection.ts";
 import { DuplexTransport } from "../../packages/sluice/src/node/duplex-transport.ts";
 import { fillRandom } from "../../packages/sluice/src/node/random.ts";
 import { realClock } from "../../packages/sluice/src/node/real-clock.ts";

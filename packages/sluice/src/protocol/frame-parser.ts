@@ -263,7 +263,11 @@ function failLength(): never {
 }
 
 function failOpcode(opcode: number): never {
-  throw protocolError(`Cannot accept the frame as opcode ${opcode} is reserved`, "RFC 6455 §5.2", "ERR_SLUICE_RESERVED_OPCODE");
+  throw protocolError(
+    `Cannot accept the frame as opcode ${opcode} is reserved`,
+    "RFC 6455 §5.2",
+    "ERR_SLUICE_RESERVED_OPCODE",
+  );
 }
 
 function protocolError(message: string, section: string, code: string): ProtocolError {

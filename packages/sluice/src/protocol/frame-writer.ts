@@ -17,7 +17,14 @@ export class FrameWriter {
   }
 
   /** One frame with the payload `payload[start, end)`, which is copied. */
-  writeFrame(opcode: Opcode, isFin: boolean, isCompressed: boolean, payload: Uint8Array, start: number, end: number): void {
+  writeFrame(
+    opcode: Opcode,
+    isFin: boolean,
+    isCompressed: boolean,
+    payload: Uint8Array,
+    start: number,
+    end: number,
+  ): void {
     const length = end - start;
     const headerLength = headerByteLength(length) + (this.#keys === null ? 0 : 4);
     const block = this.#blocks.reserve(headerLength + length);

@@ -47,7 +47,12 @@ export class MessageAssembler {
   #grow(length: number, total: number): void {
     const doubled = Math.max(2 * this.#bytes.byteLength, TRUSTED_BYTES);
     // A total that is known is not exceeded; one that is not known is the length so far.
-    const capacity = total > length ? Math.max(length, Math.min(total, doubled)) : this.#bytes.byteLength === 0 ? length : Math.max(length, 2 * this.#bytes.byteLength);
+    const capacity =
+      total > length
+        ? Math.max(length, Math.min(total, doubled))
+        : this.#bytes.byteLength === 0
+          ? length
+          : Math.max(length, 2 * this.#bytes.byteLength);
     const grown = new Uint8Array(capacity);
     grown.set(this.#bytes.subarray(0, this.#length));
     this.#bytes = grown;

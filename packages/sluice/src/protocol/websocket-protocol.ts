@@ -68,7 +68,10 @@ export class WebSocketProtocol {
     this.#maxMessageBytes = options.maxMessageBytes ?? DEFAULT_LIMITS.maxMessageBytes;
     this.#maxFragments = options.maxFragments ?? DEFAULT_LIMITS.maxFragments;
     this.#parser = new FrameParser(options.role, this.#deflate !== null);
-    this.#writer = new FrameWriter(this.#blocks, options.role === "client" ? new MaskingKeys(options.fillRandom) : null);
+    this.#writer = new FrameWriter(
+      this.#blocks,
+      options.role === "client" ? new MaskingKeys(options.fillRandom) : null,
+    );
     this.#validator = new Utf8Validator(this.#utf8);
   }
 
@@ -147,7 +150,14 @@ export class WebSocketProtocol {
   }
 
   /** Sends one frame with `payload[start, end)`, copied; the first frame of a message carries its opcode, and RSV1 if compressed. */
-  sendFrame(opcode: Opcode, isFin: boolean, isCompressed: boolean, payload: Uint8Array, start: number, end: number): void {
+  sendFrame(
+    opcode: Opcode,
+    isFin: boolean,
+    isCompressed: boolean,
+    payload: Uint8Array,
+    start: number,
+    end: number,
+  ): void {
     this.#writer.writeFrame(opcode, isFin, isCompressed, payload, start, end);
   }
 
@@ -282,7 +292,9 @@ export class WebSocketProtocol {
     if (this.#isText) {
       if (!this.#validator.isComplete) failUtf8();
       // Validated as it came, so this decodes.
-      this.message = this.#isDiscarding ? "" : (this.#utf8.decode(this.#assembler.bytes, 0, this.#assembler.length) ?? "");
+      this.message = this.#isDiscarding
+        ? ""
+        : (this.#utf8.decode(this.#assembler.bytes, 0, this.#assembler.length) ?? "");
       this.#assembler.clear();
     } else {
       this.message = this.#isDiscarding ? EMPTY : this.#assembler.take();
@@ -328,7 +340,8 @@ export class WebSocketProtocol {
       const length = parser.unmaskPayload();
       if (length === 0) return false;
       const { chunk, position } = parser;
-      for (let i = position - length; i < position; i++) this.#controlPayload[this.#controlLength++] = chunk[i] as number;
+      for (let i = position - length; i < position; i++)
+        this.#controlPayload[this.#controlLength++] = chunk[i] as number;
     }
     this.#isInFrame = false;
     return true;

@@ -17,6 +17,12 @@ export function toBytes(value: unknown): Uint8Array | null {
   return null;
 }
 
+/** Whether the view lies on memory that nobody else can change or resize: the usual case, told without an exception. */
+export function isPlain(view: Uint8Array): boolean {
+  const { buffer } = view;
+  return Object.getPrototypeOf(buffer) === ArrayBuffer.prototype && !(buffer as { resizable?: boolean }).resizable;
+}
+
 const EMPTY = new Uint8Array(0);
 
 /** @throws {TypeError} for memory that may change size or that another thread may change */

@@ -1,5 +1,5 @@
-import { closeReasonByteLength } from "../protocol/close-frame.ts";
 import { isScriptCloseCode, isServerCloseCode } from "../protocol/close-code.ts";
+import { closeReasonByteLength } from "../protocol/close-frame.ts";
 import { toDictionary, toEnforcedUnsignedShort, toUSVString } from "./idl-conversions.ts";
 
 /** The longest reason that fits into a Close frame behind the code (RFC 6455 §5.5, §5.5.1). */

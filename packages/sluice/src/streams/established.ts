@@ -13,7 +13,13 @@ export class Established {
 
   constructor(
     connection: Connection,
-    info: { url: string; protocol: string; extensions: string; head?: Uint8Array | undefined; options: ConnectionLimits },
+    info: {
+      url: string;
+      protocol: string;
+      extensions: string;
+      head?: Uint8Array | undefined;
+      options: ConnectionLimits;
+    },
   ) {
     this.connection = connection;
     this.url = info.url;

@@ -49,7 +49,9 @@ export function toUSVStringSequence(value: unknown, name: string): string[] {
   const isObject = (typeof value === "object" && value !== null) || typeof value === "function";
   const method = isObject ? (value as Iterable<unknown>)[Symbol.iterator] : undefined;
   if (typeof method !== "function") {
-    throw new TypeError(`Cannot convert ${name} as it must be an iterable object of strings: current type is ${typeof value}`);
+    throw new TypeError(
+      `Cannot convert ${name} as it must be an iterable object of strings: current type is ${typeof value}`,
+    );
   }
   const strings: string[] = [];
   const iterator = method.call(value) as Iterator<unknown>;

@@ -1,7 +1,8 @@
 import type { Connection } from "../connection/connection.ts";
 import type { SendTicket } from "../connection/send-ticket.ts";
-import { toBytes } from "./buffer-source.ts";
+import { isPlain, toBytes } from "./buffer-source.ts";
 import { toUSVString } from "./idl-conversions.ts";
+import { MessageWritable, type WritableSink } from "./message-writable.ts";
 
 /** What a writable stream of a connection takes. Anything else that is not a Blob is converted to a string. */
 export type WritableMessage = string | BufferSource;
@@ -10,7 +11,7 @@ export type WritableMessage = string | BufferSource;
  * The writable side: a platform WritableStream whose sink hands one message at a time to the connection
  * (spec-digest 2.8, 2.9). `write()` fulfils by the send rule S3, so `ready` and `pipeTo` follow the kernel.
  */
-export class MessageSink {
+export class MessageSink implements WritableSink {
   readonly writable: WritableStream<WritableMessage>;
   readonly #connection: Connection;
   readonly #events: MessageSinkEvents;
@@ -21,6 +22,11 @@ export class MessageSink {
   #pendingClose: { resolve: () => void; reject: (reason: unknown) => void } | null = null;
   /** Closed, aborted or errored: the controller is not to be touched any more. */
   #isDone = false;
+  /** The platform has called write(), so the stream is started and its queue is known to work. */
+  #isStarted = false;
+  /** What a writer's short cut has sent already, for the write() that the platform is about to call. */
+  #presentTicket: SendTicket | null = null;
+  readonly idleSize: number | null;
 
   constructor(
     connection: Connection,
@@ -29,7 +35,8 @@ export class MessageSink {
   ) {
     this.#connection = connection;
     this.#events = events;
-    this.writable = new WritableStream<WritableMessage>(
+    this.idleSize = strategy?.size === undefined ? Number(strategy?.highWaterMark ?? 1) : null;
+    this.writable = new MessageWritable(
       {
         start: (controller) => {
           this.#controller = controller;
@@ -39,6 +46,7 @@ export class MessageSink {
         abort: (reason) => this.#abort(reason),
       },
       strategy,
+      this,
     );
     // D-13: Streams calls the sink's abort() only after the write in flight has settled; the signal comes at once.
     const { signal } = this.#controller;
@@ -65,13 +73,34 @@ export class MessageSink {
     this.#rejectInFlight(writeError);
   }
 
+  get isReady(): boolean {
+    return this.#isStarted && !this.#isDone && this.#events.isOpen();
+  }
+
+  trySend(chunk: string | Uint8Array): boolean {
+    if (typeof chunk !== "string" && !isPlain(chunk)) return false;
+    const ticket = this.#connection.send(chunk);
+    if (ticket === null) return true;
+    this.#presentTicket = ticket;
+    return false;
+  }
+
   #write(chunk: unknown): Promise<void> | undefined {
+    this.#isStarted = true;
+    const presentTicket = this.#presentTicket;
+    if (presentTicket !== null) {
+      this.#presentTicket = null;
+      return this.#wait(presentTicket);
+    }
     if (!this.#events.isOpen()) throw this.#events.getClosedError();
     const message = toMessage(chunk);
     // The conversion may have run the user's toString().
     if (!this.#events.isOpen()) throw this.#events.getClosedError();
     const ticket = this.#connection.send(message);
-    if (ticket === null) return undefined;
+    return ticket === null ? undefined : this.#wait(ticket);
+  }
+
+  #wait(ticket: SendTicket): Promise<void> {
     return new Promise((resolve, reject) => {
       const inFlight = { ticket, resolve, reject };
       this.#inFlight = inFlight;

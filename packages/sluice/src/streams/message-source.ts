@@ -1,3 +1,5 @@
+import { MessageQueue } from "./message-queue.ts";
+import { MessageReadable, type MessageReader, type ReadableQueue } from "./message-readable.ts";
 import { MessageByteLengthStrategy } from "./strategies.ts";
 
 /** What a readable stream of a connection carries. */
@@ -10,27 +12,28 @@ export type ReadableMessage = string | Uint8Array<ArrayBuffer>;
  * demand while a read waits or the queue is below its mark. Everything else (locks, pending reads, cancel, tee, pipes,
  * transfer) is the platform's.
  */
-export class MessageSource {
+export class MessageSource implements ReadableQueue {
   readonly readable: ReadableStream<ReadableMessage>;
   readonly #events: MessageSourceEvents;
   readonly #highWaterMark: number;
-  readonly #size: ((chunk: ReadableMessage, byteLength: number) => number) | null;
+  readonly #size: SizeAlgorithm | null;
   #controller!: ReadableStreamDefaultController<ReadableMessage>;
-  #queue: QueuedMessage[] = [];
-  #first = 0;
-  #queueSize = 0;
-  #queuedBytes = 0;
+  readonly #queue: MessageQueue = new MessageQueue();
   #isPulled = false;
   /** The connection ended: the stream closes behind the last queued message. */
   #hasEnded = false;
   /** Closed, errored or cancelled: the platform's stream takes nothing more. */
   #isDone = false;
+  // What MessageReadable's readers need.
+  reader: MessageReader | null = null;
+  isDisturbed = false;
+  waitingReads = 0;
 
   constructor(strategy: QueuingStrategy<ReadableMessage> | undefined, events: MessageSourceEvents) {
     this.#events = events;
     this.#highWaterMark = strategy?.highWaterMark === undefined ? 1 : toHighWaterMark(strategy.highWaterMark);
     this.#size = getSizeAlgorithm(strategy);
-    this.readable = new ReadableStream<ReadableMessage>(
+    this.readable = new MessageReadable(
       {
         start: (controller) => {
           this.#controller = controller;
@@ -42,18 +45,23 @@ export class MessageSource {
           this.#events.onCancel(reason);
         },
       },
-      { highWaterMark: 0 },
+      this,
     );
   }
 
   /** Whether the next message is wanted now. */
   get hasDemand(): boolean {
-    return !this.#isDone && (this.#isPulled || this.#queueSize < this.#highWaterMark);
+    return !this.#isDone && (this.#isPulled || this.#queue.totalSize < this.#highWaterMark);
+  }
+
+  /** Chunks in the platform's own queue, which stays empty unless a reader of another class gave its read up. */
+  get platformChunks(): number {
+    return this.#isDone ? 0 : -(this.#controller.desiredSize ?? 0);
   }
 
   /** Payload bytes in the queue. */
   get queuedBytes(): number {
-    return this.#queuedBytes;
+    return this.#queue.totalBytes;
   }
 
   /** Delivers one message; to be called only while there is demand. */
@@ -62,14 +70,24 @@ export class MessageSource {
     if (this.#isPulled) {
       // Cleared first: enqueue() may call pull() before it returns.
       this.#isPulled = false;
-      this.#controller.enqueue(message);
+      this.#enqueue(message);
       return;
     }
-    const size = this.#measure(message, byteLength);
-    if (size === null) return;
-    this.#queue.push({ message, byteLength, size });
-    this.#queueSize += size;
-    this.#queuedBytes += byteLength;
+    const size = this.#size === null ? 1 : this.#measure(this.#size, message, byteLength);
+    if (size >= 0) this.#queue.push(message, byteLength, size);
+  }
+
+  /** The next message, for a reader of ours, if it is at hand; asks the engine for what may follow. */
+  take(): ReadableMessage | undefined {
+    if (this.#isDone || this.#queue.length === 0) return undefined;
+    const message = this.#queue.shift();
+    if (this.#hasEnded) this.#closeWhenEmpty();
+    else if (this.#queue.totalSize < this.#highWaterMark) this.#events.onDemand();
+    return message;
+  }
+
+  forgetReads(): void {
+    this.#isPulled = false;
   }
 
   /** Closes the stream behind what is queued. */
@@ -89,61 +107,46 @@ export class MessageSource {
 
   #pull(): void {
     if (this.#isDone) return;
-    const next = this.#shift();
-    if (next === undefined) {
+    if (this.#queue.length === 0) {
       this.#isPulled = true;
       this.#events.onDemand();
       return;
     }
-    this.#controller.enqueue(next.message);
+    this.#enqueue(this.#queue.shift());
     this.#closeWhenEmpty();
     if (this.hasDemand) this.#events.onDemand();
   }
 
-  #shift(): QueuedMessage | undefined {
-    if (this.#first === this.#queue.length) return undefined;
-    const next = this.#queue[this.#first] as QueuedMessage;
-    this.#first++;
-    if (this.#first === this.#queue.length) {
-      this.#queue.length = 0;
-      this.#first = 0;
-    } else if (this.#first > 1024) {
-      this.#queue.splice(0, this.#first);
-      this.#first = 0;
-    }
-    // Sums of fractional sizes may leave a trace below zero (Streams §8.1.1).
-    this.#queueSize = this.#queue.length === 0 ? 0 : Math.max(0, this.#queueSize - next.size);
-    this.#queuedBytes -= next.byteLength;
-    return next;
+  #enqueue(message: ReadableMessage): void {
+    if (this.waitingReads > 0) this.waitingReads--;
+    this.#controller.enqueue(message);
   }
 
   #closeWhenEmpty(): void {
-    if (!this.#hasEnded || this.#isDone || this.#first < this.#queue.length) return;
+    if (!this.#hasEnded || this.#isDone || this.#queue.length > 0) return;
     this.#isDone = true;
     this.#controller.close();
   }
 
-  /** The strategy's size; a strategy that throws or gives no usable number errors the stream (Streams §4.5.4). */
-  #measure(message: ReadableMessage, byteLength: number): number | null {
-    if (this.#size === null) return 1;
+  /** The strategy's size; one that throws or gives no usable number errors the stream (Streams §4.5.4). @returns -1 then */
+  #measure(sizeAlgorithm: SizeAlgorithm, message: ReadableMessage, byteLength: number): number {
     try {
-      const size = Number(this.#size(message, byteLength));
+      const size = Number(sizeAlgorithm(message, byteLength));
       if (Number.isNaN(size) || size < 0 || size === Number.POSITIVE_INFINITY) {
-        throw new RangeError(`Cannot queue the message as the strategy's size must be a finite number from 0: got ${size}`);
+        throw new RangeError(
+          `Cannot queue the message as the strategy's size must be a finite number from 0: got ${size}`,
+        );
       }
       return size;
     } catch (error) {
       this.error(error);
       this.#events.onSourceError(error);
-      return null;
+      return -1;
     }
   }
 
   #clear(): void {
-    this.#queue = [];
-    this.#first = 0;
-    this.#queueSize = 0;
-    this.#queuedBytes = 0;
+    this.#queue.clear();
     this.#isPulled = false;
   }
 }
@@ -157,24 +160,20 @@ export interface MessageSourceEvents {
   onSourceError(reason: unknown): void;
 }
 
-interface QueuedMessage {
-  readonly message: ReadableMessage;
-  readonly byteLength: number;
-  readonly size: number;
-}
-
 /** As Streams §7.4 ExtractHighWaterMark. @throws {RangeError} for NaN and negative numbers */
 function toHighWaterMark(value: unknown): number {
   const highWaterMark = Number(value);
   if (Number.isNaN(highWaterMark) || highWaterMark < 0) {
-    throw new RangeError(`Cannot use this readableStrategy as highWaterMark must be 0 or more: current value is ${value}`);
+    throw new RangeError(
+      `Cannot use this readableStrategy as highWaterMark must be 0 or more: current value is ${value}`,
+    );
   }
   return highWaterMark;
 }
 
-function getSizeAlgorithm(
-  strategy: QueuingStrategy<ReadableMessage> | undefined,
-): ((chunk: ReadableMessage, byteLength: number) => number) | null {
+type SizeAlgorithm = (message: ReadableMessage, byteLength: number) => number;
+
+function getSizeAlgorithm(strategy: QueuingStrategy<ReadableMessage> | undefined): SizeAlgorithm | null {
   const size = strategy?.size;
   if (size === undefined) return null;
   if (typeof size !== "function") {

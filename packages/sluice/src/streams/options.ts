@@ -1,8 +1,8 @@
 import type { ConnectionOptions } from "../connection/connection.ts";
 import type { PerMessageDeflateOptions } from "../protocol/permessage-deflate/negotiate.ts";
-import type { ReadableMessage } from "./message-source.ts";
-import type { WritableMessage } from "./message-sink.ts";
 import { toDictionary, toUSVStringSequence } from "./idl-conversions.ts";
+import type { WritableMessage } from "./message-sink.ts";
+import type { ReadableMessage } from "./message-source.ts";
 
 /** The limits and strategies that a connection takes, on the client and on the server. */
 export interface ConnectionLimits {
@@ -79,7 +79,9 @@ export function toConnectionLimits(
 /** @throws {RangeError} unless the value is undefined or an integer from `minimum` to 2^53-1 */
 export function checkNumber(value: number | undefined, name: string, minimum: number): number | undefined {
   if (value !== undefined && !(Number.isSafeInteger(value) && value >= minimum)) {
-    throw new RangeError(`Cannot use ${name} as it must be an integer of at least ${minimum}: current value is ${value}`);
+    throw new RangeError(
+      `Cannot use ${name} as it must be an integer of at least ${minimum}: current value is ${value}`,
+    );
   }
   return value;
 }

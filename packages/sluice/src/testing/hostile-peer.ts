@@ -133,7 +133,8 @@ export class HostilePeer {
 /** Encodes one frame, legal or not. */
 export function encodeFrame(init: WireFrameInit, isMasked: boolean): Uint8Array {
   const { opcode, isFin = true, rsv = 0 } = init;
-  const payload = typeof init.payload === "string" ? new TextEncoder().encode(init.payload) : (init.payload ?? new Uint8Array(0));
+  const payload =
+    typeof init.payload === "string" ? new TextEncoder().encode(init.payload) : (init.payload ?? new Uint8Array(0));
   const length = BigInt(init.announcedLength ?? payload.byteLength);
   const bytes: number[] = [(isFin ? 0x80 : 0) | (rsv << 4) | opcode];
   const maskBit = isMasked ? 0x80 : 0;
@@ -172,7 +173,8 @@ export function decodeFrame(bytes: Uint8Array): { frame: WireFrame; byteLength: 
   if (isMasked) offset += 4;
   if (bytes.byteLength < offset + length) return null;
   const payload = bytes.slice(offset, offset + length);
-  if (isMasked) for (let i = 0; i < length; i++) payload[i] = (payload[i] as number) ^ view.getUint8(keyOffset + (i % 4));
+  if (isMasked)
+    for (let i = 0; i < length; i++) payload[i] = (payload[i] as number) ^ view.getUint8(keyOffset + (i % 4));
   const first = view.getUint8(0);
   const frame = { isFin: first >= 0x80, rsv: (first >> 4) & 7, opcode: first & 15, isMasked, payload };
   return { frame, byteLength: offset + length };

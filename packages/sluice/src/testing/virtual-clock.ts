@@ -80,7 +80,11 @@ export class VirtualClock implements Clock {
     let first: VirtualTimer | undefined;
     for (const timer of this.#timers) {
       if (timer.dueAt > end) continue;
-      if (first === undefined || timer.dueAt < first.dueAt || (timer.dueAt === first.dueAt && timer.order < first.order)) {
+      if (
+        first === undefined ||
+        timer.dueAt < first.dueAt ||
+        (timer.dueAt === first.dueAt && timer.order < first.order)
+      ) {
         first = timer;
       }
     }
