@@ -16,7 +16,8 @@ export function createOwnHttpServer(options: OwnPortOptions, refusals: RefusalSe
     maxHeaderSize: options.maxHeaderBytes ?? limits.maxHeaderBytes,
     headersTimeout: headTimeoutMs,
     requestTimeout: headTimeoutMs,
-    connectionsCheckingInterval: Math.max(50, Math.min(1000, Math.ceil(headTimeoutMs / 4))),
+    // How late a timeout may be noticed; Node's own is 30 seconds.
+    connectionsCheckingInterval: Math.max(50, Math.min(1000, Math.ceil((headTimeoutMs || 4000) / 4))),
   };
   const answer = createPlainAnswer(options.path);
   const server =

@@ -58,7 +58,7 @@ export class RefusalSender {
       return;
     }
     const isCrowded = this.#lingering.size >= MAX_LINGERING_REFUSALS;
-    socket.end(createRefusal(refusal.statusCode, refusal.fields, refusal.body), () => {
+    socket.end(encodeRefusal(refusal), () => {
       if (isCrowded) {
         socket.destroy();
       }
@@ -88,6 +88,13 @@ export class RefusalSender {
     }
     this.#clock.clearTimer(deadline);
   }
+}
+
+function encodeRefusal({ statusCode, fields, body }: Refusal): Uint8Array {
+  const pairs = [...fields];
+  // RFC 9110 §6.6.1: an origin server with a clock "MUST generate a Date header field in all 2xx […], 3xx […], and 4xx"
+  if (!pairs.some(([name]) => name.toLowerCase() === "date")) pairs.unshift(["Date", new Date().toUTCString()]);
+  return createRefusal(statusCode, pairs, body);
 }
 
 /** For a socket that failed before there was a connection to report it: `'close'` follows and is what counts. */

@@ -116,7 +116,7 @@ export class Upgrader {
       throw refuse(403, "Pages of this origin may not connect");
     }
     const accept = await this.#askHook(pending);
-    const settings: ConnectionSettings = { ...this.#options, ...definedMembers(accept) };
+    const settings = accept === NOTHING_CHOSEN ? this.#options : { ...this.#options, ...definedMembers(accept) };
     const offered = toPlainOffer(offer.protocols, settings.credit);
     const protocol =
       accept.protocol === undefined
@@ -128,7 +128,7 @@ export class Upgrader {
       accept: secWebSocketAccept(offer.key, sha1Base64),
       protocol: selected,
       extensions,
-      headers: new Headers(accept.headers),
+      headers: accept.headers === undefined ? [] : new Headers(accept.headers),
     });
     const limits = toConnectionLimits(settings);
     const hasCredit = selected !== protocol;
@@ -138,7 +138,7 @@ export class Upgrader {
   /** @throws {UpgradeRefusedError} if the hook refuses */
   async #askHook(pending: PendingHandshake): Promise<AcceptOptions> {
     const { upgrade } = this.#options;
-    if (upgrade === undefined) return {};
+    if (upgrade === undefined) return NOTHING_CHOSEN;
     const { signal } = pending;
     const given: unknown = upgrade(pending.request, { signal });
     let answer = given;
@@ -155,7 +155,7 @@ export class Upgrader {
       const refusal = await toRefusal(answer, signal);
       throw new UpgradeRefusedError(refusal, `The upgrade hook refused with ${refusal.statusCode}`);
     }
-    if (answer === undefined || answer === null) return {};
+    if (answer === undefined || answer === null) return NOTHING_CHOSEN;
     if (typeof answer !== "object") {
       throw new TypeError(`Hook upgrade must return a Response, an object or nothing: it returned a ${typeof answer}`);
     }
@@ -215,8 +215,13 @@ export class Upgrader {
       return error instanceof HandshakeLostError ? error : new HandshakeLostError();
     }
     const refused = this.#toRefusedError(error);
-    this.refusals.send(socket, refused.refusal);
-    return refused;
+    try {
+      this.refusals.send(socket, refused.refusal);
+      return refused;
+    } catch (unsendable) {
+      // A Response may hold control characters in its fields, which must not go on the wire.
+      return this.#answer(pending, unsendable);
+    }
   }
 
   #toRefusedError(error: unknown): UpgradeRefusedError {
@@ -228,6 +233,8 @@ export class Upgrader {
     return refuse(500, "The server failed to handle this request", [], error);
   }
 }
+
+const NOTHING_CHOSEN: AcceptOptions = Object.freeze({});
 
 /** Everything that was decided about a connection before it is opened. */
 interface UpgradePlan {
