@@ -90,6 +90,8 @@ describe("RFC 6455 §4.2.1 what is refused", () => {
     ["H25 a bad protocol list", { fields: { "Sec-WebSocket-Protocol": "a,,b" } }, 400],
     ["H27 a bad extension list", { fields: { "Sec-WebSocket-Extensions": "a;;" } }, 400],
     ["a Host that is none", { fields: { Host: "a b" } }, 400],
+    ["an empty Host", { line: "GET /a HTTP/1.1", fields: { Host: "" } }, 400],
+    ["a request target without a path", { line: "GET * HTTP/1.1" }, 400],
     ["a Host with a path", { fields: { Host: "localhost/x" } }, 400],
   ];
   it.each(rows)("%s: %j is answered with %j", async (_, init, status, fields = {}) => {

@@ -9,7 +9,7 @@ function request(headers: Record<string, string>, isEncrypted = false): Incoming
     Object.assign(socket, { encrypted: true });
   }
   const message = new IncomingMessage(socket);
-  Object.assign(message.headers, headers);
+  message.rawHeaders = Object.entries(headers).flat();
   return message;
 }
 
@@ -63,6 +63,12 @@ describe('RFC 6455 §10.2 origins: "same-host"', () => {
 
   it("allows a request without an Origin field", () => {
     expect(check("same-host", { host: "example.com" })).toBe(true);
+  });
+
+  it("refuses two Origin fields", () => {
+    const message = request({});
+    message.rawHeaders = ["Host", "example.com", "Origin", "http://example.com", "Origin", "http://example.com"];
+    expect(createOriginCheck("same-host")(message)).toBe(false);
   });
 
   it("does not trust X-Forwarded-Host", () => {

@@ -1,5 +1,6 @@
 import type { IncomingMessage } from "node:http";
 import type { TLSSocket } from "node:tls";
+import { getRequestField } from "./request-field.ts";
 
 /**
  * Which web pages may connect (RFC 6455 §10.2). Browsers do not apply the same-origin policy to WebSockets: without a
@@ -53,7 +54,7 @@ export function createOriginCheck(policy: OriginPolicy): OriginCheck {
 
 function withOrigin(check: (origin: string, request: IncomingMessage) => boolean | Promise<boolean>): OriginCheck {
   return (request) => {
-    const origin = request.headers.origin;
+    const origin = getRequestField(request, "origin");
     return origin === undefined || check(origin, request);
   };
 }
@@ -70,7 +71,7 @@ const DEFAULT_PORTS: Readonly<Record<string, string>> = { "http:": "80", "https:
  * plain socket it is not known, since a proxy in front may have ended TLS: then the scheme of the origin decides.
  */
 function isSameHost(origin: string, request: IncomingMessage): boolean {
-  const host = request.headers.host;
+  const host = getRequestField(request, "host");
   // "null" (sandboxed frame, file:, data:) fails here: it names no host.
   const page = SERIALIZED_ORIGIN.test(origin) ? parseURL(origin) : null;
   if (page === null || !(page.protocol in DEFAULT_PORTS) || host === undefined || !AUTHORITY.test(host)) {

@@ -24,6 +24,7 @@ import type { AcceptOptions, ConnectionSettings, UpgradeOptions } from "./option
 import { createOriginCheck, type OriginCheck } from "./origin.ts";
 import { HandshakeLostError, PendingHandshake } from "./pending-handshake.ts";
 import { RefusalSender, refuse, refuseForNow, UpgradeRefusedError } from "./refusal.ts";
+import { getRequestField } from "./request-field.ts";
 import { isResponse, toRefusal } from "./response-refusal.ts";
 import { DEFAULT_SERVER_LIMITS } from "./server-limits.ts";
 import { ServerWebSocketStream } from "./server-websocket-stream.ts";
@@ -271,8 +272,9 @@ function createGoingAwayRefusal(): UpgradeRefusedError {
 function getStreamURL(request: IncomingMessage): string {
   const scheme = (request.socket as Partial<TLSSocket>).encrypted === true ? "wss" : "ws";
   const target = getPathAndQuery(request);
-  const text = `${scheme}://${request.headers.host ?? ""}${target}`;
-  if (!target.startsWith("/") || /[/?#@\\]/.test(request.headers.host ?? "/") || !URL.canParse(text)) {
+  const host = getRequestField(request, "host") ?? "";
+  const text = `${scheme}://${host}${target}`;
+  if (!target.startsWith("/") || !/^[^/?#@\\]+$/.test(host) || !URL.canParse(text)) {
     throw refuse(400, "Host and request target must make a URL");
   }
   const url = new URL(text);
