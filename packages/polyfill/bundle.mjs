@@ -12,6 +12,24 @@ export const bundles = {
   "ponyfill.mjs": { entry: "ponyfill", format: "esm", hasStreams: false },
 };
 
+/** What pages have of their own, for which the sources have another one: import -> file in src/. */
+const replacements = new Map([
+  ["#connect", "connect.ts"],
+  ["./message-readable.ts", "message-readable.ts"],
+  ["./message-writable.ts", "message-writable.ts"],
+]);
+
+/** @type {import("esbuild").Plugin} */
+const pageModules = {
+  name: "page-modules",
+  setup(build) {
+    build.onResolve({ filter: /^#connect$|\/message-(readable|writable)\.ts$/ }, ({ path }) => {
+      const file = replacements.get(path);
+      return file === undefined ? undefined : { path: `${folder}src/${file}` };
+    });
+  },
+};
+
 /**
  * Options of esbuild for one bundle.
  *
@@ -29,8 +47,7 @@ export function bundleOptions(name) {
     format: /** @type {"esm" | "iife"} */ (format),
     platform: "browser",
     target: ["chrome111", "firefox119", "safari16.4"],
-    // Nothing below streams/ needs to know where it runs: this is the runtime's way out.
-    alias: { "#connect": `${folder}src/connect.ts` },
+    plugins: [pageModules],
     define: { "Symbol.dispose": "symbolDispose", "Symbol.asyncDispose": "symbolAsyncDispose" },
     inject: ["src/dispose-symbols.ts", ...(hasStreams ? ["src/full-streams.ts"] : [])],
     sourcemap: "linked",
