@@ -7,7 +7,7 @@
 export function toBytes(value: unknown): Uint8Array | null {
   if (ArrayBuffer.isView(value)) {
     checkBuffer(value.buffer);
-    if (value instanceof Uint8Array) return value;
+    if (value instanceof Uint8Array) return value.byteLength === 0 ? EMPTY : value;
     return isDetached(value.buffer) ? EMPTY : new Uint8Array(value.buffer, value.byteOffset, value.byteLength);
   }
   if (isArrayBuffer(value) || isSharedArrayBuffer(value)) {

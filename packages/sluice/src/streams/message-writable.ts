@@ -79,7 +79,12 @@ class MessageWriter extends WritableStreamDefaultWriter<WritableMessage> {
       this.#lastWrite = RESOLVED.then(this.#onSettled);
       return this.#lastWrite;
     }
-    return super.write(chunk);
+    try {
+      return super.write(chunk);
+    } catch {
+      // Node 20 fails an assertion of its own where the standard says: behind close(), reject with a TypeError.
+      return Promise.reject(new TypeError("Cannot write as the stream is closing or closed"));
+    }
   }
 
   override get desiredSize(): number | null {
