@@ -21,23 +21,24 @@ export function findMissingBrowsers() {
 /**
  * Installs what is missing.
  *
- * @returns {Promise<boolean>} whether everything is there now
+ * @returns {Promise<string | null>} null if everything is there now, else the command to type
  */
 export async function installBrowsers() {
   const missing = findMissingBrowsers();
-  if (missing.length === 0) return true;
+  if (missing.length === 0) return null;
   const command = `apt-get install --no-install-recommends ${missing.join(" ")}`;
-  if (process.getuid?.() !== 0 || !existsSync("/usr/bin/apt-get")) {
-    say(`The browser tests need ${missing.join(", ")}. Install them, on Debian with: sudo ${command}`);
-    return false;
-  }
+  if (process.getuid?.() !== 0 || !existsSync("/usr/bin/apt-get")) return `sudo ${command}`;
   say(`Installing ${missing.join(", ")} for the browser tests: about 1.1 GB (${command})`);
   const env = { ...process.env, DEBIAN_FRONTEND: "noninteractive" };
   // Another installation may be running; it is waited for.
   const options = ["-o", "DPkg::Lock::Timeout=600", "-qq", "-y"];
   await run("apt-get", [...options, "update"], { env });
   await run("apt-get", [...options, "install", "--no-install-recommends", ...missing], { env });
-  return findMissingBrowsers().length === 0;
+  return findMissingBrowsers().length === 0 ? null : command;
 }
 
-if (argv[1] === fileURLToPath(import.meta.url)) exit((await installBrowsers()) ? 0 : 1);
+if (argv[1] === fileURLToPath(import.meta.url)) {
+  const command = await installBrowsers();
+  if (command !== null) say(`The tests in browsers need ${findMissingBrowsers().join(", ")}. Type: ${command}`);
+  exit(command === null ? 0 : 1);
+}
