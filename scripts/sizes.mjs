@@ -49,6 +49,8 @@ async function measure(file, minify) {
     target: "node20.19",
     legalComments: "none",
     write: false,
+    // It says of each import of a chunk that has no side effects that it leaves it out.
+    logLevel: "error",
     minify,
   });
   return outputFiles[0].contents;

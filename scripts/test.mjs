@@ -5,7 +5,9 @@ import { install, runScript, say } from "./run.mjs";
 await install();
 const command = await installBrowsers();
 if (command !== null) {
-  say(`The tests in browsers will fail, as one is missing and cannot be installed from here. Type first:\n\n    ${command}`);
+  say(
+    `The tests in browsers will fail, as one is missing and cannot be installed from here. Type first:\n\n    ${command}`,
+  );
 }
 say("Running every check and test (pnpm ok)");
 await runScript("ok");

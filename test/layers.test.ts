@@ -1,8 +1,15 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { posix } from "node:path";
 import { fileURLToPath } from "node:url";
-import { type ParseResult, parseSync } from "oxc-parser";
 import { describe, expect, it } from "vitest";
+import {
+  findImports,
+  type ModuleImport,
+  type Program,
+  parseModule,
+  type SyntaxNode,
+  walk,
+} from "./support/module-imports.ts";
 
 /**
  * The house of ARCHITECTURE.md as a table. A folder is a layer; it may import itself and what stands here: another
@@ -44,20 +51,13 @@ const FORBIDDEN_GLOBALS: Readonly<Record<string, readonly string[]>> = {
   testing: ["console"],
 };
 
-interface Import {
-  readonly specifier: string;
-  readonly isTypeOnly: boolean;
-}
-
 interface Module {
   /** Path below src/, with slashes. */
   readonly path: string;
   readonly layer: string;
-  readonly program: ParseResult["program"];
-  readonly imports: readonly Import[];
+  readonly program: Program;
+  readonly imports: readonly ModuleImport[];
 }
-
-type Node = { readonly type: string } & Readonly<Record<string, unknown>>;
 
 const src = fileURLToPath(new URL("../packages/sluice/src/", import.meta.url));
 const modules = readdirSync(src, { recursive: true, encoding: "utf8" })
@@ -123,7 +123,7 @@ describe("the layers of packages/sluice/src", () => {
 });
 
 describe("the finder of imports and globals itself", () => {
-  const findImports = (text: string) => readModule("streams/x.ts", text).imports.map(({ specifier }) => specifier);
+  const specifiersOf = (text: string) => readModule("streams/x.ts", text).imports.map(({ specifier }) => specifier);
 
   it.each([
     ['import { a } from "./a.ts";', "./a.ts"],
@@ -134,11 +134,11 @@ describe("the finder of imports and globals itself", () => {
     ['const a = await import("./a.ts");', "./a.ts"],
     ['let a: import("./a.ts").A;', "./a.ts"],
   ])("sees %s", (text, specifier) => {
-    expect(findImports(text)).toEqual([specifier]);
+    expect(specifiersOf(text)).toEqual([specifier]);
   });
 
   it("does not see an import in a comment or a string", () => {
-    expect(findImports("// import './a.ts'\nconst text = 'import \"./a.ts\"';")).toEqual([]);
+    expect(specifiersOf("// import './a.ts'\nconst text = 'import \"./a.ts\"';")).toEqual([]);
   });
 
   it("refuses an import that points up, and a layer around the seam", () => {
@@ -160,26 +160,9 @@ describe("the finder of imports and globals itself", () => {
 });
 
 function readModule(path: string, text: string): Module {
-  const { program, errors } = parseSync(path, text);
-  if (errors.length > 0) throw new Error(`Cannot parse ${path}: ${errors[0]?.message}`);
-  const imports: Import[] = [];
-  for (const node of walk(program)) {
-    const source = node.source as { value?: unknown } | null | undefined;
-    if (!/^(Import|Export(All|Named))Declaration$|^ImportExpression$|^TSImportType$/.test(node.type)) continue;
-    if (typeof source?.value !== "string") continue;
-    const isTypeOnly = node.type === "TSImportType" || node.importKind === "type" || node.exportKind === "type";
-    imports.push({ specifier: source.value, isTypeOnly });
-  }
-  return { path, layer: path.includes("/") ? path.slice(0, path.indexOf("/")) : "", program, imports };
-}
-
-/** Every syntax node below a node, itself included. */
-function* walk(value: unknown): Generator<Node> {
-  if (Array.isArray(value)) for (const item of value) yield* walk(item);
-  else if (typeof value === "object" && value !== null) {
-    if (typeof (value as Node).type === "string") yield value as Node;
-    for (const child of Object.values(value)) yield* walk(child);
-  }
+  const program = parseModule(path, text);
+  const layer = path.includes("/") ? path.slice(0, path.indexOf("/")) : "";
+  return { path, layer, program, imports: findImports(program) };
 }
 
 function resolve(path: string, specifier: string): string {
@@ -215,7 +198,7 @@ function findForbiddenGlobals({ path, layer, program }: Module): string[] {
     .map((node) => {
       if (node.type === "Identifier" && !names.has(node)) return String(node.name);
       if (node.type !== "MemberExpression") return "";
-      const { object, property } = node as unknown as { object: Node; property: Node };
+      const { object, property } = node as unknown as { object: SyntaxNode; property: SyntaxNode };
       return `${object.name}.${property.name}`;
     })
     .filter((name) => forbidden.includes(name))

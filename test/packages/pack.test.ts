@@ -19,6 +19,7 @@ import { publint } from "publint";
 import { formatMessage } from "publint/utils";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { findPnpm } from "../../scripts/run.mjs";
+import { findImports, parseModule } from "../support/module-imports.ts";
 
 const root = fileURLToPath(new URL("../../", import.meta.url));
 const source = join(root, "packages/sluice");
@@ -73,8 +74,7 @@ describe("what `pnpm pack` makes of packages/sluice", () => {
       .filter((name) => /\.(js|d\.ts)$/.test(name))
       .flatMap((name) => {
         const text = readFileSync(join(installed, "dist", name), "utf8");
-        const specifiers = [...text.matchAll(/^(?:import|export)\b[^;"]*"([^"]+)"|\bimport\("([^"]+)"\)/gm)];
-        return specifiers.map((match) => `${name}: ${match[1] ?? match[2]}`);
+        return findImports(parseModule(name, text)).map(({ specifier }) => `${name}: ${specifier}`);
       })
       .filter((text) => !/: (node:[a-z/]+|\.\.?\/.*\.js)$/.test(text));
     expect(strangers).toEqual([]);
