@@ -102,7 +102,7 @@ export interface WebSocketConstructor {
    * socket.binaryType = "arraybuffer";
    * // The next message waits for this promise, and the peer for the next message.
    * socket.onmessage = async ({ data }) => {
-   *   await fetch("https://example.com/store", { method: "POST", body: data });
+   *   await fetch("https://example.com/store", { method: "POST", body: data as ArrayBuffer });
    * };
    * ```
    */
