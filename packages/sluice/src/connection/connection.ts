@@ -8,6 +8,8 @@ import type { Utf8Codec } from "../protocol/utf8.ts";
 import { ProtocolEvent, WebSocketProtocol } from "../protocol/websocket-protocol.ts";
 import type { ByteTransport, ByteTransportListener } from "./byte-transport.ts";
 import { type Clock, Deadline } from "./clock.ts";
+import { ConnectionError } from "./connection-error.ts";
+import { DEFAULT_KEEPALIVE, Keepalive, type KeepaliveOptions, type KeepaliveVerdict } from "./keepalive.ts";
 import { Outbox } from "./outbox.ts";
 import type { SendTicket } from "./send-ticket.ts";
 
@@ -27,6 +29,8 @@ export class Connection {
   readonly #outbox: Outbox;
   readonly #closeTimeoutMs: number;
   readonly #deadline: Deadline;
+  readonly #keepAliveOptions: KeepaliveOptions | false;
+  #keepAlive: Keepalive | null = null;
   #observer: ConnectionObserver = NO_OBSERVER;
   #readyState: ReadyState = ReadyState.OPEN;
 
@@ -63,6 +67,7 @@ export class Connection {
     this.#role = options.role;
     this.#closeTimeoutMs = options.closeTimeoutMs ?? DEFAULT_LIMITS.closeTimeoutMs;
     this.#deadline = new Deadline(options.clock);
+    this.#keepAliveOptions = options.keepAlive ?? DEFAULT_KEEPALIVE;
     this.#protocol = new WebSocketProtocol({
       role: options.role,
       fillRandom: options.fillRandom,
@@ -121,6 +126,11 @@ export class Connection {
     };
   }
 
+  /** Round trip of the newest answered Ping in milliseconds, or null. */
+  get rttMs(): number | null {
+    return this.#keepAlive?.rttMs ?? null;
+  }
+
   /** Why input does not flow at the moment: the observer wants no message, or nothing of the kind. */
   get isStalled(): boolean {
     return this.#isStalled;
@@ -135,6 +145,7 @@ export class Connection {
   start(observer: ConnectionObserver, head?: Uint8Array): void {
     this.#observer = observer;
     this.#transport.start(this.#listener);
+    if (this.#keepAliveOptions !== false) this.#keepAlive = this.#startKeepAlive(this.#keepAliveOptions);
     if (head !== undefined && head.byteLength > 0) {
       this.#bytesReceived += head.byteLength;
       this.#protocol.receive(head);
@@ -168,6 +179,7 @@ export class Connection {
   startClose(closeCode: number | null, reason: string, flush: "current" | "all" | "cut"): void {
     if (this.#readyState !== ReadyState.OPEN) return;
     this.#readyState = ReadyState.CLOSING;
+    this.#keepAlive?.stop();
     this.#requestedClose = { closeCode, reason };
     if (flush !== "all") for (const ticket of this.#outbox.drop(flush === "current")) ticket.settle(false);
     this.#deadline.set(this.#closeTimeoutMs, () => this.#transport.destroy());
@@ -223,6 +235,7 @@ export class Connection {
   readonly #listener: ByteTransportListener = {
     onData: (chunk, isBorrowed) => {
       this.#bytesReceived += chunk.byteLength;
+      this.#keepAlive?.onReceived();
       if (this.#ignoresInput) return;
       this.#protocol.receive(chunk);
       this.#parse();
@@ -250,6 +263,26 @@ export class Connection {
       else this.#afterInput();
     },
   };
+
+  #startKeepAlive(options: KeepaliveOptions): Keepalive {
+    const connection = this;
+    return new Keepalive(this.#clock, options, {
+      get isPaused() {
+        return connection.#isStalled || connection.#isHeldByInflater;
+      },
+      get unsentBytes() {
+        return connection.#outbox.unsentBytes;
+      },
+      get acceptedBytes() {
+        return connection.#outbox.acceptedBytes;
+      },
+      sendPing: (payload) => this.#outbox.sendPing(payload),
+      onVerdict: (verdict) => {
+        const { closeCode, text, code } = VERDICTS[verdict];
+        this.fail(closeCode, text, new ConnectionError(`The connection was given up: ${text}`, code));
+      },
+    });
+  }
 
   #parse(): void {
     if (this.#isParsing || !this.#isReading || this.#ignoresInput) return;
@@ -289,6 +322,7 @@ export class Connection {
           this.#outbox.sendPong(protocol.payload);
           break;
         case ProtocolEvent.PONG:
+          this.#keepAlive?.onPong(protocol.payload);
           break;
         case ProtocolEvent.CLOSE:
           this.#receiveClose(protocol.closeCode, protocol.closeReason);
@@ -349,6 +383,7 @@ export class Connection {
   }
 
   #stopInput(): void {
+    this.#keepAlive?.stop();
     this.#ignoresInput = true;
     this.#isStalled = false;
     this.#isHeldByInflater = false;
@@ -390,6 +425,7 @@ export class Connection {
   #finish(): void {
     if (this.#isFinishing) return;
     this.#isFinishing = true;
+    this.#keepAlive?.stop();
     if (!this.#hasFailed) this.#deadline.clear();
     this.#clock.nextTask(() => {
       this.#readyState = ReadyState.CLOSED;
@@ -435,6 +471,8 @@ export interface ConnectionOptions {
   readonly sendLimitBytes?: number | undefined;
   /** How long the closing handshake may make no progress. @defaultValue 30,000 */
   readonly closeTimeoutMs?: number | undefined;
+  /** Pings, and what follows from silence; see {@link KeepaliveOptions}. @defaultValue on */
+  readonly keepAlive?: KeepaliveOptions | false | undefined;
   /** Whether `queuedBytes` is kept; costs a little per frame. @defaultValue false */
   readonly tracksQueuedBytes?: boolean | undefined;
 }
@@ -470,6 +508,13 @@ export interface ConnectionCounters {
   readonly bytesReceived: number;
   readonly bytesSent: number;
 }
+
+/** Each verdict with its own close code, so that the peer's log tells them apart too. */
+const VERDICTS: Record<KeepaliveVerdict, { closeCode: number; text: string; code: string }> = {
+  dead: { closeCode: CloseCode.INTERNAL_ERROR, text: "no answer to a Ping", code: "ERR_SLUICE_PEER_DEAD" },
+  stalled: { closeCode: CloseCode.POLICY_VIOLATION, text: "the peer does not read", code: "ERR_SLUICE_PEER_STALLED" },
+  paused: { closeCode: CloseCode.TRY_AGAIN_LATER, text: "the reader stood still", code: "ERR_SLUICE_READER_PAUSED" },
+};
 
 const NO_OBSERVER: ConnectionObserver = { onMessage() {}, onCloseStarted() {}, onClosed() {} };
 

@@ -92,7 +92,7 @@ export class Outbox {
   }
 
   /** Bytes accepted by the system since the start. */
-  get #acceptedBytes(): number {
+  get acceptedBytes(): number {
     return this.#writtenBytes - this.#transport.unsentBytes;
   }
 
@@ -113,7 +113,7 @@ export class Outbox {
 
   /** Answers a Ping. While an earlier Pong waits for the system only the newest is kept (P02). */
   sendPong(payload: Uint8Array): void {
-    if (this.#pongEnd > this.#acceptedBytes) this.#pendingPong = payload;
+    if (this.#pongEnd > this.acceptedBytes) this.#pendingPong = payload;
     else this.#writePong(payload);
   }
 
@@ -153,7 +153,7 @@ export class Outbox {
   /** The system accepted bytes that it had not taken at once. */
   onAccepted(byteLength: number): void {
     this.#turnBytes = 0;
-    this.#unsentPayload?.release(this.#acceptedBytes);
+    this.#unsentPayload?.release(this.acceptedBytes);
     this.#acceptedOfOldest += byteLength;
     while (this.#inTransit.length > 0) {
       const oldest = this.#inTransit[0] as Uint8Array;
@@ -168,7 +168,7 @@ export class Outbox {
   /** Does what has become possible: the pending Pong, the next frames, settled tickets. */
   advance(): void {
     const pong = this.#pendingPong;
-    if (pong !== null && this.#pongEnd <= this.#acceptedBytes) {
+    if (pong !== null && this.#pongEnd <= this.acceptedBytes) {
       this.#pendingPong = null;
       this.#writePong(pong);
     }
@@ -183,7 +183,7 @@ export class Outbox {
       if (this.#transport.write(block)) this.#protocol.recycle(block);
       else this.#inTransit.push(block);
     }
-    this.#unsentPayload?.release(this.#acceptedBytes);
+    this.#unsentPayload?.release(this.acceptedBytes);
   }
 
   /** With a limit of 0, "room" means that the system has accepted everything. */

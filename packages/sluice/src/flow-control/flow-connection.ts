@@ -97,6 +97,10 @@ export class FlowConnection implements ConnectionSurface {
     return this.#base.counters;
   }
 
+  get rttMs(): number | null {
+    return this.#base.rttMs;
+  }
+
   get isStalled(): boolean {
     return !this.#hasDemand && this.#codec.queuedBytes > 0;
   }

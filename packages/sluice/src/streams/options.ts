@@ -1,4 +1,5 @@
 import type { ConnectionOptions } from "../connection/connection.ts";
+import type { KeepaliveOptions } from "../connection/keepalive.ts";
 import type { PerMessageDeflateOptions } from "../protocol/permessage-deflate/negotiate.ts";
 import { toDictionary, toUSVStringSequence } from "./idl-conversions.ts";
 import type { WritableMessage } from "./message-sink.ts";
@@ -24,6 +25,11 @@ export interface ConnectionLimits {
   maxFragments?: number | undefined;
   /** How long the closing handshake may go without progress, in milliseconds. @defaultValue 30,000 */
   closeTimeoutMs?: number | undefined;
+  /**
+   * Pings after silence, and when silence means the end; false turns it off.
+   * @defaultValue a Ping after 20 s of silence, dead 20 s later; a paused reader and a draining backlog are never dead
+   */
+  keepAlive?: KeepaliveOptions | false | undefined;
 }
 
 /** Options of `new WebSocketStream(url, options)`: the standard's two, and this library's. */
@@ -67,12 +73,13 @@ export function toStandardOptions(value: unknown): {
 /** Picks and checks what the engine takes. @throws {RangeError} if a number is out of its range */
 export function toConnectionLimits(
   options: ConnectionLimits,
-): Pick<ConnectionOptions, "sendLimitBytes" | "maxMessageBytes" | "maxFragments" | "closeTimeoutMs"> {
+): Pick<ConnectionOptions, "sendLimitBytes" | "maxMessageBytes" | "maxFragments" | "closeTimeoutMs" | "keepAlive"> {
   return {
     sendLimitBytes: checkNumber(options.sendLimitBytes, "sendLimitBytes", 0),
     maxMessageBytes: checkNumber(options.maxMessageBytes, "maxMessageBytes", 1),
     maxFragments: checkNumber(options.maxFragments, "maxFragments", 1),
     closeTimeoutMs: checkNumber(options.closeTimeoutMs, "closeTimeoutMs", 0),
+    keepAlive: checkKeepAlive(options.keepAlive),
   };
 }
 
@@ -84,4 +91,14 @@ export function checkNumber(value: number | undefined, name: string, minimum: nu
     );
   }
   return value;
+}
+
+function checkKeepAlive(options: KeepaliveOptions | false | undefined): KeepaliveOptions | false | undefined {
+  if (options === undefined || options === false) return options;
+  checkNumber(options.intervalMs ?? Number.NaN, "keepAlive.intervalMs", 1);
+  checkNumber(options.timeoutMs ?? Number.NaN, "keepAlive.timeoutMs", 1);
+  for (const name of ["stalledTimeoutMs", "pausedTimeoutMs"] as const) {
+    if (options[name] !== Number.POSITIVE_INFINITY) checkNumber(options[name], `keepAlive.${name}`, 1);
+  }
+  return options;
 }

@@ -151,6 +151,7 @@ export class WebSocketStream {
       heldBytesIn: held.in + queuedBytes,
       heldBytesOut: held.out,
       isInputPaused: connection?.isStalled ?? false,
+      rttMs: connection?.rttMs ?? null,
     };
   }
 
@@ -361,6 +362,8 @@ export interface StreamMetrics {
   readonly heldBytesOut: number;
   /** Whether reading from the network stands still because the consumer asks for nothing. */
   readonly isInputPaused: boolean;
+  /** Round trip of the newest answered Ping, in milliseconds; null before the first. */
+  readonly rttMs: number | null;
 }
 
 function createUncleanError(result: ConnectionResult): WebSocketError {

@@ -60,6 +60,7 @@ export function createStream(
     maxMessageBytes: options.maxMessageBytes,
     maxFragments: options.maxFragments,
     closeTimeoutMs: options.closeTimeoutMs,
+    keepAlive: options.keepAlive,
   };
   const connection = new Connection(transport, connectionOptions);
   const established = new Established(connection, { url: "ws://memory/", protocol: "", extensions: "", head, options });
