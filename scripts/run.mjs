@@ -24,12 +24,17 @@ export function say(text) {
  *
  * @param {string} command
  * @param {readonly string[]} args
- * @param {{ cwd?: string, env?: NodeJS.ProcessEnv }} [options]
+ * @param {{ cwd?: string, env?: NodeJS.ProcessEnv, stdout?: "inherit" | 2 }} [options] stdout 2: joined to stderr
  * @returns {Promise<number>} its exit code; 128 plus the signal's number when a signal ended it; 127 when it could not be started
  */
-export function run(command, args, { cwd = root, env = process.env } = {}) {
+export function run(command, args, { cwd = root, env = process.env, stdout = "inherit" } = {}) {
   return new Promise((resolve) => {
-    const child = spawn(command, args, { cwd, env, stdio: "inherit", shell: process.platform === "win32" });
+    const child = spawn(command, args, {
+      cwd,
+      env,
+      stdio: ["inherit", stdout, "inherit"],
+      shell: process.platform === "win32",
+    });
     const ignoreInterrupt = () => {};
     const passOn = (/** @type {NodeJS.Signals} */ signal) => child.kill(signal);
     process.on("SIGINT", ignoreInterrupt);
@@ -75,20 +80,24 @@ export function findPnpm() {
   return ["npm", "exec", "--yes", `--package=pnpm@${pinned}`, "--", "pnpm"];
 }
 
-/** Installs every dependency at exactly the locked version. Does next to nothing when they are there already. */
-export async function install() {
+/**
+ * Installs every dependency at exactly the locked version. Does next to nothing when they are there already.
+ *
+ * @param {Parameters<typeof run>[2]} [options]
+ */
+export async function install(options) {
   const [command, ...first] = findPnpm();
   say(`Installing dependencies (${[command, ...first].join(" ")} install)`);
-  await runOrExit(command, [...first, "install", "--frozen-lockfile"]);
+  await runOrExit(command, [...first, "install", "--frozen-lockfile"], options);
 }
 
 /**
  * Runs a script of the root package.json through the pinned pnpm.
  *
  * @param {string} name
- * @param {readonly string[]} args
+ * @param {Parameters<typeof run>[2]} [options]
  */
-export async function runScript(name, args = []) {
+export async function runScript(name, options) {
   const [command, ...first] = findPnpm();
-  await runOrExit(command, [...first, "run", name, ...args]);
+  await runOrExit(command, [...first, "run", name], options);
 }
