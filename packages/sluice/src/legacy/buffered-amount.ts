@@ -46,7 +46,7 @@ export class BufferedAmount {
     this.#sentBytesWhenHeld = this.#connection.sentPayloadBytes;
     if (this.#isReleaseScheduled) return;
     this.#isReleaseScheduled = true;
-    realClock.nextTask(this.#releaseInTask);
+    realClock.endOfTurn(this.#releaseAtEndOfTurn);
   }
 
   /** A new task begins. */
@@ -54,7 +54,7 @@ export class BufferedAmount {
     this.#sentBytesWhenHeld = null;
   }
 
-  readonly #releaseInTask = (): void => {
+  readonly #releaseAtEndOfTurn = (): void => {
     this.#isReleaseScheduled = false;
     this.release();
   };
