@@ -39,8 +39,8 @@ export interface ByteTransport {
 
 export interface ByteTransportListener {
   /**
-   * Bytes arrived. The receiver owns `chunk` until it returns and may overwrite it (frames are unmasked in place);
-   * with `isBorrowed` the memory is used again afterwards, so what is kept must be copied.
+   * Bytes arrived. The receiver may overwrite them (frames are unmasked in place). With `isBorrowed` the memory is used
+   * again after the turn, so what is kept beyond `Clock.endOfTurn` must be copied.
    */
   onData(chunk: Uint8Array, isBorrowed: boolean): void;
   /** `byteLength` more bytes of what was written were accepted by the system (never called for a `write` that returned true). */

@@ -41,6 +41,7 @@ export class Connection {
   #isDiscarding = false;
   #isStalled = false;
   #isHeldByInflater = false;
+  #isRetentionScheduled = false;
   #isPaused = true;
   /** After a Close was received, or after we failed: what comes is thrown away. */
   #ignoresInput = false;
@@ -239,7 +240,7 @@ export class Connection {
       if (this.#ignoresInput) return;
       this.#protocol.receive(chunk);
       this.#parse();
-      if (isBorrowed) this.#protocol.retain();
+      if (isBorrowed && this.#protocol.bufferedBytes > 0) this.#retainAtEndOfTurn();
     },
     onAccepted: (byteLength) => {
       if (this.#readyState === ReadyState.CLOSING && !this.#isFinishing) this.#deadline.restart();
@@ -262,6 +263,18 @@ export class Connection {
       if (error !== null || this.#outbox.isMessagePending) this.#finish();
       else this.#afterInput();
     },
+  };
+
+  /** A reader that keeps up has taken everything by then, and nothing needs to be copied. */
+  #retainAtEndOfTurn(): void {
+    if (this.#isRetentionScheduled) return;
+    this.#isRetentionScheduled = true;
+    this.#clock.endOfTurn(this.#retain);
+  }
+
+  readonly #retain = (): void => {
+    this.#isRetentionScheduled = false;
+    this.#protocol.retain();
   };
 
   #startKeepAlive(options: KeepaliveOptions): Keepalive {

@@ -2,6 +2,7 @@ import net from "node:net";
 import type { Duplex } from "node:stream";
 import { TLSSocket } from "node:tls";
 import type { ByteTransport, ByteTransportListener } from "../connection/byte-transport.ts";
+import { moveToStaticRead } from "./static-read.ts";
 
 /** What a socket has beyond a Duplex; an HTTP/2 stream or a proxy's tunnel may lack any of it. */
 interface SocketLike extends Duplex {
@@ -25,7 +26,8 @@ interface SocketLike extends Duplex {
  */
 export class DuplexTransport implements ByteTransport {
   readonly remoteAddress: string;
-  readonly #duplex: SocketLike;
+  #duplex: SocketLike;
+  readonly #readsStatically: boolean;
   /** Only the kernel's own socket may be believed when nothing is left to write. */
   readonly #isKernelSocket: boolean;
   /** A Duplex that is no socket may hand the memory on by reference, and must not see it change. */
@@ -43,8 +45,10 @@ export class DuplexTransport implements ByteTransport {
   #isClosed = false;
   #error: Error | null = null;
 
-  constructor(duplex: Duplex) {
+  /** @param options `readsStatically` false stays with `'data'` events where a shared buffer could be read into */
+  constructor(duplex: Duplex, options: { readsStatically?: boolean } = {}) {
     this.#duplex = duplex;
+    this.#readsStatically = options.readsStatically ?? true;
     const isTls = duplex instanceof TLSSocket;
     this.#isKernelSocket = duplex instanceof net.Socket && !isTls;
     this.#mustCopy = !this.#isKernelSocket && !isTls;
@@ -77,10 +81,29 @@ export class DuplexTransport implements ByteTransport {
     duplex.setNoDelay?.(true);
     // An HTTP server's socket comes with that server's idle timeout.
     duplex.setTimeout?.(0);
+    this.#listen(this.#moveToStaticRead() ?? duplex);
+    if (duplex.readableEnded) this.#hasUntoldEnd = true;
+  }
+
+  /** Writes what belongs to the opening handshake, in front of everything; it does not count as unsent. */
+  writeHead(bytes: Uint8Array): void {
+    this.#duplex.write(bytes);
+  }
+
+  #moveToStaticRead(): net.Socket | null {
+    if (!this.#isKernelSocket || !this.#readsStatically) return null;
+    const moved = moveToStaticRead(this.#duplex as net.Socket, this.#onStaticData);
+    if (moved === null) return null;
+    moved.on("error", this.#onError);
+    this.#duplex = moved;
+    return moved;
+  }
+
+  #listen(duplex: Duplex): void {
     duplex.on("data", this.#onData);
     duplex.on("end", this.#onEnd);
     duplex.on("close", this.#onClose);
-    if (duplex.readableEnded) this.#hasUntoldEnd = true;
+    duplex.pause();
   }
 
   write(bytes: Uint8Array): boolean {
@@ -152,6 +175,10 @@ export class DuplexTransport implements ByteTransport {
     // Somebody else called read() or resume(): the bytes go back to where they came from.
     this.#duplex.pause();
     this.#duplex.unshift(chunk);
+  };
+
+  readonly #onStaticData = (chunk: Uint8Array): void => {
+    this.#listener?.onData(chunk, true);
   };
 
   readonly #onEnd = (): void => {

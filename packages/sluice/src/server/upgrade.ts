@@ -187,7 +187,8 @@ export class Upgrader {
     const { request, socket } = pending;
     pending.check();
     pending.release();
-    const engine = new Connection(new DuplexTransport(socket), {
+    const transport = new DuplexTransport(socket);
+    const engine = new Connection(transport, {
       role: "server",
       clock: this.#clock,
       fillRandom,
@@ -202,7 +203,7 @@ export class Upgrader {
       request,
     );
     // Nothing was written by the connection yet: it has nothing to answer before its first task.
-    socket.write(Buffer.from(plan.responseHead, "latin1"));
+    transport.writeHead(Buffer.from(plan.responseHead, "latin1"));
     admission.open();
     this.connections.add({ stream, socket }, () => admission.release());
     return stream;

