@@ -1,8 +1,13 @@
+export { ConnectionError } from "./connection/connection-error.ts";
+export type { KeepaliveOptions } from "./connection/keepalive.ts";
 export { CloseEvent, type CloseEventConstructor, type CloseEventInit } from "./legacy/close-event.ts";
 export { MessageEvent } from "./legacy/message-event.ts";
 export { WebSocket } from "./legacy/websocket.ts";
 export type { WebSocketConstructor, WebSocketEventMap, WebSocketInterface } from "./legacy/websocket-interface.ts";
 export type { WebSocketOptions } from "./legacy/websocket-options.ts";
+export { HandshakeError } from "./protocol/handshake/handshake-error.ts";
+export type { PerMessageDeflateOptions } from "./protocol/permessage-deflate/negotiate.ts";
+export { ProtocolError } from "./protocol/protocol-error.ts";
 export type { WebSocketCloseInfo } from "./streams/close-info.ts";
 export type { WritableMessage } from "./streams/message-sink.ts";
 export type { ReadableMessage } from "./streams/message-source.ts";
