@@ -20,7 +20,6 @@ describe.each([
 
   it.each([
     [70_000, 4464],
-    [-1, 65_535],
     [1000.5, 1000],
     [Number.NaN, 0],
     [Number.POSITIVE_INFINITY, 0],
@@ -51,6 +50,10 @@ describe.each([
 });
 
 describe("our own CloseEvent", () => {
+  it("converts the code -1 to 65535, which the platform's of Node 24 does not", () => {
+    expect(new OwnCloseEvent("close", { code: -1 }).code).toBe(65_535);
+  });
+
   it("reads the members once: EventInit first, then its own, in lexicographic order", () => {
     const read: PropertyKey[] = [];
     const init = new Proxy({}, { get: (_, key) => void read.push(key) });
