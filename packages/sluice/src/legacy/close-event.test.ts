@@ -72,3 +72,8 @@ describe("the exported CloseEvent", () => {
     expect(CloseEvent).toBe(platform ?? OwnCloseEvent);
   });
 });
+
+// Only ours: the platform's of Node 24 and later keeps a negative code as it is.
+it("our own CloseEvent converts the code -1 to 65535 (modulo 2^16)", () => {
+  expect(new OwnCloseEvent("close", { code: -1 }).code).toBe(65_535);
+});
