@@ -19,6 +19,17 @@ const replacements = new Map([
   ["./message-writable.ts", "message-writable.ts"],
 ]);
 
+/** Names between the files of the bundle: not of the platform, not of the public API. They are shortened. */
+const internalNames = `
+  onMessage onCloseStarted onClosed onInputEnd onEstablished onFailed onDemand onCancel onSourceError onSinkClose
+  onSinkAbort onSettled onExpired setDemand startClose setReferenced heldBytes counters isStalled sentPayloadBytes queuedBytes
+  takeRecord takeData takeAnswer takeGrant takeWaiting isSending queuedMessages wantsInput messageByteLength isSettled
+  creditBytes grantedBytes peerIsWaiting addCredit mayStart isBusy hasFailed isCloseReceived setTimer clearTimer endOfTurn
+  nextTask codeUnits getClosedError hasDemand readAheadBytes limitBytes beginClose countSent inFlight cutInFlight
+  platformChunks forgetReads waitingReads isDisturbed totalSize totalBytes idleSize trySend`
+  .trim()
+  .split(/\s+/);
+
 /** @type {import("esbuild").Plugin} */
 const pageModules = {
   name: "page-modules",
@@ -48,6 +59,7 @@ export function bundleOptions(name) {
     platform: "browser",
     target: ["chrome111", "firefox119", "safari16.4"],
     plugins: [pageModules],
+    mangleProps: new RegExp(`^(${internalNames.join("|")})$`),
     define: { "Symbol.dispose": "symbolDispose", "Symbol.asyncDispose": "symbolAsyncDispose" },
     inject: ["src/dispose-symbols.ts", ...(hasStreams ? ["src/full-streams.ts"] : [])],
     sourcemap: "linked",

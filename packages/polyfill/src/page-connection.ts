@@ -11,6 +11,8 @@ export class PageConnection {
   readonly remoteAddress: string = "";
   readonly sentPayloadBytes: number = 0;
   readonly isStalled: boolean = false;
+  /** Pings and their answers are out of a page's sight too. */
+  readonly rttMs: null = null;
   /** Payload bytes only: frames are out of a page's sight. */
   readonly counters: { -readonly [K in keyof ConnectionCounters]: number } = {
     messagesReceived: 0,
