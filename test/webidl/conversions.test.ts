@@ -134,7 +134,7 @@ describe("strings and sequences", () => {
   it.each(["x", 1, true, null, {}, { [Symbol.iterator]: 1 }])(
     "sequence<USVString>: %o throws a TypeError",
     (protocols) => {
-      expect(() => new WebSocketStream(NOWHERE, { protocols: protocols as string[] })).toThrow(TypeError);
+      expect(() => new WebSocketStream(NOWHERE, { protocols: protocols as unknown as string[] })).toThrow(TypeError);
     },
   );
 

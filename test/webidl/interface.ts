@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import type { AttributeMemberType, IDLTypeDescription, OperationMemberType } from "webidl2";
+import type { AttributeMemberType, ConstantMemberType, IDLTypeDescription, OperationMemberType } from "webidl2";
 import { countRequired, getEnumValues, getInterface, type IdlInterface } from "./standard.ts";
 
 /** What implements an interface of the IDL. */
@@ -57,7 +57,7 @@ function describeInterfaceObject({ interfaceObject, parent }: Implementation, id
   }
 
   if (idl.constants.length > 0) {
-    it.each(idl.constants.map(({ name, value }) => [name, Number(value.value)] as const))(
+    it.each(idl.constants.map(({ name, value }) => [name, toNumber(value)] as const))(
       "the constant %s is %d, on interface object and prototype",
       (name, value) => {
         const descriptor = { value, enumerable: true, writable: false, configurable: false };
@@ -169,6 +169,12 @@ function describeOperation({ interfaceObject, create }: Implementation, operatio
       });
     }
   });
+}
+
+function toNumber(value: ConstantMemberType["value"]): number {
+  if (value.type !== "number")
+    throw new Error(`Cannot test a constant as it must be a number: current type is ${value.type}`);
+  return Number(value.value);
 }
 
 /** What has not the brand of an interface. */
