@@ -187,11 +187,12 @@ class Attempt implements ConnectHandle {
   ): void {
     this.#end();
     if (this.#rememberIfOpened) ignorantServers.add(this.#serverKey);
-    const { closeTimeoutMs, allowHalfOpen } = this.#settings;
+    const { closeTimeoutMs, allowHalfOpen, keepAlive } = this.#settings;
     const connection = new FlowConnection(base, codec, flowControl, {
       clock: browserClock,
       closeTimeoutMs,
       allowHalfOpen: allowHalfOpen && flowControl === "credit",
+      heartbeat: flowControl === "credit" && keepAlive !== false ? keepAlive : undefined,
     });
     // The class is nominal for its private fields; what the streams use of it is all there.
     this.#observer.onEstablished(connection as unknown as Connection, {

@@ -19,6 +19,8 @@ export interface PageOptions {
   overflow?: "error" | "drop-oldest" | undefined;
   /** With credit: `writer.close()` ends only our half; the connection closes when the peer has ended its own. */
   allowHalfOpen?: boolean | undefined;
+  /** With credit: how a silent server is found to be dead, or false. */
+  keepAlive?: { intervalMs: number; timeoutMs: number } | false | undefined;
   /** false: the browser's own WebSocketStream is not used. */
   native?: boolean | undefined;
   sendLimitBytes?: number | undefined;
@@ -58,6 +60,7 @@ export function toPageSettings(options: PageOptions): PageSettings {
         : (checkNumber(options.receiveBufferLimitBytes, "receiveBufferLimitBytes", 0) ?? 16_777_216),
     overflow: options.overflow ?? "error",
     allowHalfOpen: options.allowHalfOpen ?? false,
+    keepAlive: options.keepAlive ?? { intervalMs: 20_000, timeoutMs: 20_000 },
     native: options.native ?? true,
     // Four times that of Node: there is no event to wait for, so there must be something to send until the next look.
     sendLimitBytes: options.sendLimitBytes ?? 262_144,

@@ -85,6 +85,8 @@ export class PlainCodec implements MessageCodec {
   /** Nothing here says that to the peer. */
   end(): void {}
 
+  ping(): void {}
+
   takeRecord(): null {
     return null;
   }

@@ -42,6 +42,11 @@ export interface WebSocketStreamOptions {
   overflow?: "error" | "drop-oldest" | undefined;
   /** With credit: `writer.close()` ends your half only; the connection closes when the server has ended its own. @defaultValue false */
   allowHalfOpen?: boolean | undefined;
+  /**
+   * With credit: a silent server is asked for a sign of life every `intervalMs`, and the connection is lost when none comes
+   * within `timeoutMs` more. @defaultValue 20,000 each
+   */
+  keepAlive?: { intervalMs: number; timeoutMs: number } | false | undefined;
   /** false: the browser's own WebSocketStream is not used even if there is one. @defaultValue true */
   native?: boolean | undefined;
   /** How much `readable` queues before demand ends. @defaultValue one message */

@@ -1,4 +1,4 @@
-import type { Clock } from "../connection/clock.ts";
+import type { Clock, Timer } from "../connection/clock.ts";
 import { Deadline } from "../connection/clock.ts";
 import type { Connection, ConnectionObserver, ConnectionResult } from "../connection/connection.ts";
 import { SendTicket } from "../connection/send-ticket.ts";
@@ -17,6 +17,8 @@ export interface FlowConnectionOptions {
    * the connection closes when the peer has said so too. @defaultValue false
    */
   readonly allowHalfOpen?: boolean | undefined;
+  /** Asks a silent peer for a sign of life every `intervalMs`; without any within `timeoutMs` more the connection is lost. */
+  readonly heartbeat?: { readonly intervalMs: number; readonly timeoutMs: number } | undefined;
   /** How long the message that a close waits for may make no progress. @defaultValue 30,000 */
   readonly closeTimeoutMs?: number | undefined;
 }
@@ -35,6 +37,9 @@ export class FlowConnection implements ConnectionSurface {
   readonly #closeTimeoutMs: number;
   readonly #deadline: Deadline;
   readonly #allowHalfOpen: boolean;
+  readonly #heartbeat: FlowConnectionOptions["heartbeat"];
+  #heartbeatTimer: Timer | null = null;
+  #silentMs = 0;
   #observer: ConnectionObserver | null = null;
   #readyState: ReadyState = ReadyState.OPEN;
   #hasDemand = false;
@@ -70,6 +75,7 @@ export class FlowConnection implements ConnectionSurface {
     this.#closeTimeoutMs = options.closeTimeoutMs ?? 30_000;
     this.#deadline = new Deadline(options.clock);
     this.#allowHalfOpen = options.allowHalfOpen ?? false;
+    this.#heartbeat = options.heartbeat;
   }
 
   get readyState(): ReadyState {
@@ -121,6 +127,7 @@ export class FlowConnection implements ConnectionSurface {
         },
         onClosed: (result) => {
           this.#deadline.clear();
+          if (this.#heartbeatTimer !== null) this.#clock.clearTimer(this.#heartbeatTimer);
           this.#result = result;
           this.#deliver();
         },
@@ -128,6 +135,7 @@ export class FlowConnection implements ConnectionSurface {
       head,
     );
     this.#flush();
+    this.#beat();
   }
 
   send(data: string | Uint8Array, _compress?: boolean): SendTicket | null {
@@ -198,6 +206,23 @@ export class FlowConnection implements ConnectionSurface {
     this.#base.setReferenced(isReferenced);
   }
 
+  /** Counts intervals rather than time: a page that was frozen must not take its own sleep for the peer's. */
+  #beat(): void {
+    const heartbeat = this.#heartbeat;
+    if (heartbeat === undefined) return;
+    this.#heartbeatTimer = this.#clock.setTimer(() => {
+      if (this.#base.readyState !== ReadyState.OPEN) return;
+      this.#silentMs = this.#silentMs < 0 ? 0 : this.#silentMs + heartbeat.intervalMs;
+      if (this.#silentMs > heartbeat.timeoutMs) {
+        this.#base.destroy();
+        return;
+      }
+      this.#codec.ping("");
+      this.#flush();
+      this.#beat();
+    }, heartbeat.intervalMs);
+  }
+
   #closeBehindMessages(closeCode: number | null, reason: string): void {
     this.#requestedClose = { closeCode, reason };
     this.#setDeadline();
@@ -229,6 +254,7 @@ export class FlowConnection implements ConnectionSurface {
 
   #receive(message: string | Uint8Array<ArrayBuffer>, byteLength: number): void {
     if (this.#hasFailed) return;
+    this.#silentMs = -1;
     try {
       this.#codec.receive(message, this.#clock.now(), byteLength);
     } catch (error) {

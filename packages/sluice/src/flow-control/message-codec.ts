@@ -25,6 +25,8 @@ export interface MessageCodec {
   retain(): void;
   /** No message follows; the peer's still come. */
   end(): void;
+  /** Asks the peer for an answer with the same token. */
+  ping(token: string): void;
   takeRecord(): string | null;
   takeData(): string | Uint8Array | null;
 }
