@@ -111,10 +111,17 @@ export class Outbox {
     return this.#queue(data, compress);
   }
 
-  /** Answers a Ping. While an earlier Pong waits for the system only the newest is kept (P02). */
+  /**
+   * Answers a Ping: each one while the output has room; when it is backed up, one Pong at a time, and of the Pings that come
+   * meanwhile only the newest (P02), so that a flood to a peer that reads nothing is bounded.
+   */
   sendPong(payload: Uint8Array): void {
-    if (this.#pongEnd > this.acceptedBytes) this.#pendingPong = payload;
-    else this.#writePong(payload);
+    if (this.#mayWritePong) this.#writePong(payload);
+    else this.#pendingPong = payload;
+  }
+
+  get #mayWritePong(): boolean {
+    return this.#hasRoom || this.#pongEnd <= this.acceptedBytes;
   }
 
   sendPing(payload: Uint8Array): void {
@@ -168,7 +175,7 @@ export class Outbox {
   /** Does what has become possible: the pending Pong, the next frames, settled tickets. */
   advance(): void {
     const pong = this.#pendingPong;
-    if (pong !== null && this.#pongEnd <= this.acceptedBytes) {
+    if (pong !== null && this.#mayWritePong) {
       this.#pendingPong = null;
       this.#writePong(pong);
     }
@@ -314,7 +321,8 @@ export class Outbox {
   #writePong(payload: Uint8Array): void {
     this.#protocol.sendPong(payload);
     this.#pongEnd = this.#writtenBytes + this.#protocol.outputBytes;
-    this.#scheduleFlush();
+    if (this.#protocol.hasFullBlock) this.flush();
+    else this.#scheduleFlush();
   }
 
   #scheduleFlush(): void {
@@ -326,7 +334,7 @@ export class Outbox {
   readonly #flushAtEndOfTurn = (): void => {
     this.#isFlushScheduled = false;
     this.flush();
-    if (this.#waiting.length > 0 || this.#jobs.length > 0) this.advance();
+    if (this.#waiting.length > 0 || this.#jobs.length > 0 || this.#pendingPong !== null) this.advance();
   };
 
   #yield(): void {
