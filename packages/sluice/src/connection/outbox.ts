@@ -224,7 +224,7 @@ export class Outbox {
   #queue(data: string | Uint8Array, compress: boolean): SendTicket | null {
     const isText = typeof data === "string";
     const bytes = isText ? this.#protocol.encodeText(data) : data;
-    const shouldDeflate = compress && this.#deflater !== null && this.#deflater.shouldDeflate(bytes.byteLength);
+    const shouldDeflate = compress && (this.#deflater?.shouldDeflate(bytes.byteLength) ?? false);
     const ticket = new SendTicket(bytes.byteLength);
     const job: SendJob = {
       opcode: isText ? Opcode.TEXT : Opcode.BINARY,
