@@ -14,7 +14,9 @@ export function report<Status extends ProcessStatus>(message: Report<Status>): P
 export async function fail(error: unknown): Promise<never> {
   const known = error instanceof UserError;
   const message = error instanceof Error ? error.message : String(error);
-  const advice = known ? error.advice : `This looks like a defect: ${error instanceof Error ? error.stack : "no stack"}`;
+  const advice = known
+    ? error.advice
+    : `This looks like a defect: ${error instanceof Error ? error.stack : "no stack"}`;
   await report({ type: "failed", message, advice });
   process.exit(1);
 }

@@ -168,16 +168,22 @@ export class FleetClient {
   }
 }
 
+/** What a system error code means to somebody who gave an address. */
+const UNREACHABLE: Readonly<Record<string, string>> = {
+  ECONNREFUSED: "nothing listens there",
+  ENOTFOUND: "there is no such host",
+  EHOSTUNREACH: "no way leads there",
+  ENETUNREACH: "no way leads there",
+};
+
 function explainUnreachable(url: string, error: unknown): UserError {
-  const code = findErrorCode(error);
-  const reason =
-    code === "ECONNREFUSED"
-      ? "nothing listens there"
-      : code === "ENOTFOUND"
-        ? "there is no such host"
-        : error instanceof Error
-          ? error.message
-          : String(error);
+  const reason = UNREACHABLE[findErrorCode(error) ?? ""];
+  if (reason === undefined) {
+    const message = error instanceof Error ? error.message : String(error);
+    return new UserError(`Cannot open a connection to ${url}: ${message}`, "Look at what the server says.", {
+      cause: error,
+    });
+  }
   return new UserError(
     `Cannot connect to ${url}: ${reason}`,
     "Check the address after --url, and that a server runs there: start one with --serve.",

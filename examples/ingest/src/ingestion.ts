@@ -81,10 +81,12 @@ export class Ingestion {
 
   /** Says what is on the disk, by reading it again. */
   async #acknowledge(writable: WritableStream<string>): Promise<void> {
+    this.#stopwatch.enter("application");
     await this.#warehouse.commit();
     const stored = await this.#warehouse.readBack(this.#number);
     const writer = writable.getWriter();
     await writer.write(encodeReceipt(stored));
     writer.releaseLock();
+    this.#stopwatch.enter("connection");
   }
 }

@@ -43,7 +43,7 @@ async function show(options: Options): Promise<number> {
 function createDisplay(options: Options): Display {
   const write = (text: string): void => void process.stdout.write(text);
   if (options.json) return new JsonDisplay(write);
-  return process.stdout.isTTY ? new TerminalDisplay(options) : new PlainDisplay(write);
+  return process.stdout.isTTY ? new TerminalDisplay(process.stdout) : new PlainDisplay(write);
 }
 
 function explain(error: unknown): number {

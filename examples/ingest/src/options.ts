@@ -32,20 +32,28 @@ interface OptionText {
   readonly byDefault?: string;
 }
 
-const DEFAULTS = { clients: "16", records: "600000", batch: "20", seed: "1", "sink-rate": "20000", stall: "4" };
-const QUICK = { clients: "8", records: "100000", stall: "1" };
+const DEFAULTS = { clients: "8", records: "1000000", batch: "20", seed: "1", "sink-rate": "30000", stall: "4" };
+const QUICK = { records: "200000", "sink-rate": "40000", stall: "1" };
 
 const GROUPS: Readonly<Record<string, Readonly<Record<string, OptionText>>>> = {
   "The fleet": {
     clients: { value: "COUNT", text: "how many clients send at once", byDefault: DEFAULTS.clients },
-    records: { value: "COUNT", text: "how many records they send altogether, at most 3000000", byDefault: DEFAULTS.records },
+    records: {
+      value: "COUNT",
+      text: "how many records they send altogether, at most 3000000",
+      byDefault: DEFAULTS.records,
+    },
     batch: { value: "COUNT", text: "records in one message", byDefault: DEFAULTS.batch },
     rate: { value: "PER_SECOND", text: "records that the fleet makes altogether", byDefault: "as fast as it can" },
     seed: { value: "NUMBER", text: "deals the airports out to the clients in another way", byDefault: DEFAULTS.seed },
   },
   "The server and its database": {
     "sink-rate": { value: "PER_SECOND", text: "records that the database takes", byDefault: DEFAULTS["sink-rate"] },
-    stall: { value: "SECONDS", text: "how long the database stops on the way, 0 for not at all", byDefault: DEFAULTS.stall },
+    stall: {
+      value: "SECONDS",
+      text: "how long the database stops on the way, 0 for not at all",
+      byDefault: DEFAULTS.stall,
+    },
     database: { value: "FILE", text: "where to keep the database", byDefault: "a temporary file" },
     overwrite: { value: null, text: "replace that file if it exists" },
     host: { value: "NAME", text: "interface to listen on", byDefault: "127.0.0.1" },
@@ -80,7 +88,10 @@ export function parseOptions(args: readonly string[]): Options | null {
   const values: Given = { ...DEFAULTS, ...(given.quick === true ? QUICK : {}), ...given };
   const mode = values.url !== undefined ? "send" : values.serve === true ? "serve" : "run";
   if (values.url !== undefined && values.serve === true) {
-    throw wrong("--serve and --url exclude each other", "Start the server with --serve, and the fleet elsewhere with --url.");
+    throw wrong(
+      "--serve and --url exclude each other",
+      "Start the server with --serve, and the fleet elsewhere with --url.",
+    );
   }
   refuseForeign(mode, given);
   const port = mode === "serve" ? "8080" : "0";
@@ -140,7 +151,8 @@ type Given = Readonly<Partial<Record<string, string | boolean>>>;
 function parse(args: readonly string[]): Given {
   const options: Record<string, { type: "string" | "boolean" }> = {};
   for (const group of Object.values(GROUPS)) {
-    for (const [name, { value }] of Object.entries(group)) options[name] = { type: value === null ? "boolean" : "string" };
+    for (const [name, { value }] of Object.entries(group))
+      options[name] = { type: value === null ? "boolean" : "string" };
   }
   try {
     // A "--" of `npm start -- …` that came through a package manager means nothing here.
@@ -183,7 +195,10 @@ function toSeconds(name: string, value: unknown, highest: number): number {
 function toUrl(value: string): string {
   const url = URL.canParse(value) ? new URL(value) : null;
   if (url === null || !/^(ws|wss):$/.test(url.protocol)) {
-    throw wrong(`--url must be a ws: or wss: address: current value is ${value}`, "For example: ws://127.0.0.1:8080/departures");
+    throw wrong(
+      `--url must be a ws: or wss: address: current value is ${value}`,
+      "For example: ws://127.0.0.1:8080/departures",
+    );
   }
   return url.href;
 }

@@ -52,7 +52,7 @@ function proveRecords({ clients, stock, committedRecords }: Evidence): Check[] {
     });
     if (stock !== null) {
       checks.push(equal("Rows in the database", formatCount(stock.records), formatCount(sent.count), "sent"));
-      checks.push(equal("Checksum, read back", stock.checksum, sent.toString(), "of what was sent"));
+      checks.push(equal("Checksum, read back", stock.checksum, sent.toString(), "sent"));
     }
   } else if (stock !== null && committedRecords !== null) {
     checks.push(equal("Rows in the database", formatCount(stock.records), formatCount(committedRecords), "committed"));
@@ -82,5 +82,10 @@ function equal(name: string, found: string, expected: string, unit: string): Che
 }
 
 function atMost(name: string, bytes: number, limitBytes: number): Check {
-  return { name, isMet: bytes <= limitBytes, found: formatBytes(bytes), expected: `at most ${formatBytes(limitBytes)}` };
+  return {
+    name,
+    isMet: bytes <= limitBytes,
+    found: formatBytes(bytes),
+    expected: `at most ${formatBytes(limitBytes)}`,
+  };
 }

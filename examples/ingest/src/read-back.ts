@@ -16,17 +16,29 @@ export async function readBack(reader: DuckDBConnection, connection?: number): P
   );
   const checksums = new Map<number, Checksum>();
   for (let chunk = await result.fetchChunk(); chunk !== null && chunk.rowCount > 0; chunk = await result.fetchChunk()) {
-    for (const row of chunk.getRows() as StoredRow[]) {
-      let checksum = checksums.get(row[0]);
-      if (checksum === undefined) checksums.set(row[0], (checksum = new Checksum()));
-      const [, sequence, departedAtMs, delayMinutes, distanceMiles, origin, destination] = row;
-      checksum.add(sequence, { departedAtMs, delayMinutes, distanceMiles, origin, destination });
+    const [connections, sequences, times, delays, distances, origins, destinations] =
+      chunk.getColumns() as StoredColumns;
+    for (let row = 0; row < chunk.rowCount; row++) {
+      const connection = connections[row] as number;
+      let checksum = checksums.get(connection);
+      if (checksum === undefined) {
+        checksum = new Checksum();
+        checksums.set(connection, checksum);
+      }
+      checksum.add(sequences[row] as number, {
+        departedAtMs: times[row] as number,
+        delayMinutes: delays[row] as number,
+        distanceMiles: distances[row] as number,
+        origin: origins[row] as string,
+        destination: destinations[row] as string,
+      });
     }
   }
   return checksums;
 }
 
-type StoredRow = [number, number, number, number, number, string, string];
+// By column: half the time that rows take.
+type StoredColumns = [number[], number[], number[], number[], number[], string[], string[]];
 
 /** What a database file holds, as found by a process that had no part in writing it. */
 export interface Stock {

@@ -1,6 +1,6 @@
-import { type ClientResult, type FleetCommand, type ProcessStatus, type ServerCommand, type ServerStatus } from "./processes.ts";
 import { DatabaseFile } from "./database-file.ts";
 import type { Options } from "./options.ts";
+import type { ClientResult, FleetCommand, ProcessStatus, ServerCommand, ServerStatus } from "./processes.ts";
 import { prove } from "./proof.ts";
 import { takeStock } from "./read-back.ts";
 import type { Display, Outcome } from "./snapshot.ts";
@@ -10,6 +10,7 @@ import { Worker } from "./worker.ts";
 /** The database stops when so much of all records is stored. */
 const STALL_AT_SHARE = 0.4;
 const REFRESH_MS = 100;
+const FAREWELL_MS = 6_000;
 
 /** One run, from the start of the processes to the proof. */
 export class Run {
@@ -30,7 +31,8 @@ export class Run {
   /** Runs to the end. @throws {UserError} if something that a person can put right went wrong */
   async run(): Promise<Outcome> {
     const { mode } = this.#options;
-    const database = mode === "send" ? null : await DatabaseFile.prepare(this.#options.databasePath, this.#options.overwrite);
+    const database =
+      mode === "send" ? null : await DatabaseFile.prepare(this.#options.databasePath, this.#options.overwrite);
     const timer = setInterval(() => this.#display.update(this.#tracker.take()), REFRESH_MS);
     try {
       const url = database === null ? (this.#options.url as string) : await this.#startServer(database.path);
@@ -42,7 +44,9 @@ export class Run {
       return this.#conclude(clients, committedRecords, stock, database);
     } finally {
       clearInterval(timer);
-      await Promise.all([this.#fleet?.kill(), this.#server?.kill()]);
+      // After a failure the server still gets the chance to say why, and to commit what came.
+      await this.#fleet?.kill();
+      await this.#server?.end({ type: "finish" }, FAREWELL_MS);
       await database?.dispose();
     }
   }
@@ -132,5 +136,5 @@ function describe(options: Options, url: string, database: DatabaseFile | null):
   const kept = database?.isKept === true ? database.path : "a temporary database";
   if (options.mode === "serve") return `Listening on ${url}, storing in ${kept}`;
   const records = `${options.records.toLocaleString("en-US")} flight departures from ${options.clients} clients`;
-  return database === null ? `${records} to ${url}` : `${records} through ${url} into ${kept}`;
+  return database === null ? `${records} to ${url}` : `${records} into ${kept}`;
 }

@@ -106,7 +106,9 @@ function explainPort({ host, port }: ServerSettings, error: unknown): unknown {
       { cause: error },
     );
   }
-  return new UserError(`Cannot listen on ${host}:${port}: ${toText(error)}`, "Check --host and --port.", { cause: error });
+  return new UserError(`Cannot listen on ${host}:${port}: ${toText(error)}`, "Check --host and --port.", {
+    cause: error,
+  });
 }
 
 /** One line. */

@@ -1,6 +1,6 @@
 import type { Pressure } from "./pressure.ts";
-import type { Stock } from "./read-back.ts";
 import type { Check } from "./proof.ts";
+import type { Stock } from "./read-back.ts";
 
 /** What is going on. */
 export type Phase = "starting" | "streaming" | "stalled" | "draining" | "checking";
@@ -14,9 +14,9 @@ export interface SideSnapshot {
   readonly peakHeldBytes: number;
   readonly rssBytes: number;
   readonly peakRssBytes: number;
-  /** Shares of the connections' time since the start, of 1. */
-  readonly pressure: Pressure;
-  /** The same for the last second or so. */
+  /** What the connections' time went into since the start: milliseconds, the mean of all. */
+  readonly pressureMs: Pressure;
+  /** What it went into just now: shares of 1. */
   readonly recentPressure: Pressure;
 }
 

@@ -1,4 +1,4 @@
-import { addPressure, NO_PRESSURE, type Pressure, since, type Spent, toPressure } from "./pressure.ts";
+import { addPressure, NO_PRESSURE, type Pressure, type Spent, since, toPressure } from "./pressure.ts";
 import type { ProcessStatus, ServerStatus } from "./processes.ts";
 import type { Phase, SideSnapshot, Snapshot } from "./snapshot.ts";
 
@@ -85,7 +85,7 @@ export class Tracker {
       peakHeldBytes: Math.max(0, ...status.connections.map((connection) => connection.peakHeldBytes)),
       rssBytes: status.rssBytes,
       peakRssBytes: status.peakRssBytes,
-      pressure: toShares(this.#total[side]),
+      pressureMs: scale(this.#total[side], 1 / Math.max(1, status.connections.length)),
       recentPressure: toShares(this.#recent[side]),
     };
   }
@@ -137,8 +137,11 @@ function sum(status: ProcessStatus | null, field: "records" | "wireBytes" | "hel
   return status?.connections.reduce((total, connection) => total + connection[field], 0) ?? 0;
 }
 
-function toShares({ application, peer, network }: Pressure): Pressure {
-  const total = application + peer + network;
-  if (total === 0) return NO_PRESSURE;
-  return { application: application / total, peer: peer / total, network: network / total };
+function toShares(pressure: Pressure): Pressure {
+  const total = pressure.application + pressure.peer + pressure.network;
+  return total === 0 ? NO_PRESSURE : scale(pressure, 1 / total);
+}
+
+function scale({ application, peer, network }: Pressure, factor: number): Pressure {
+  return { application: application * factor, peer: peer * factor, network: network * factor };
 }

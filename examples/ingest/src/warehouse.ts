@@ -46,6 +46,7 @@ export class Warehouse {
   #pending: Row[] = [];
   #commitTimer: NodeJS.Timeout | null = null;
   #committing: Promise<void> = Promise.resolve();
+  #reading: Promise<unknown> = Promise.resolve();
   #failure: unknown = null;
   #acceptedRecords = 0;
   #committedRecords = 0;
@@ -94,15 +95,11 @@ export class Warehouse {
     return this.#committing;
   }
 
-  /** Reads a connection's records from the database again. */
-  async readBack(connection: number): Promise<Checksum> {
-    const reader = await this.#instance.connect();
-    try {
-      const stored = await readBack(reader, connection);
-      return stored.get(connection) ?? new Checksum();
-    } finally {
-      reader.closeSync();
-    }
+  /** Reads a connection's records from the database again; one connection's at a time, as reading costs memory. */
+  readBack(connection: number): Promise<Checksum> {
+    const result = this.#reading.then(() => this.#readBack(connection));
+    this.#reading = result.catch(() => {}); // told to whoever asked
+    return result;
   }
 
   /** Commits what there is and closes the file. */
@@ -113,6 +110,16 @@ export class Warehouse {
     } finally {
       this.#writer.closeSync();
       this.#instance.closeSync();
+    }
+  }
+
+  async #readBack(connection: number): Promise<Checksum> {
+    const reader = await this.#instance.connect();
+    try {
+      const stored = await readBack(reader, connection);
+      return stored.get(connection) ?? new Checksum();
+    } finally {
+      reader.closeSync();
     }
   }
 

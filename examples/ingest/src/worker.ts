@@ -13,7 +13,6 @@ export interface WorkerListener<Status extends ProcessStatus> {
 
 /** One of the two child processes. */
 export class Worker<Command extends object, Status extends ProcessStatus> {
-  readonly #name: string;
   readonly #child: ChildProcess;
   readonly #reports: Map<string, (report: never) => void> = new Map();
   readonly #failed: Promise<never>;
@@ -21,7 +20,6 @@ export class Worker<Command extends object, Status extends ProcessStatus> {
 
   /** Starts it. @param file the file's name in the build, without extension */
   constructor(name: string, file: string, listener: WorkerListener<Status>) {
-    this.#name = name;
     // Detached: Ctrl-C is for the process that draws the display, which then tells the others what to do.
     const path = new URL(`./${file}.js`, import.meta.url);
     this.#child = fork(path, { detached: true, stdio: ["ignore", "pipe", "pipe", "ipc"] });
@@ -65,17 +63,26 @@ export class Worker<Command extends object, Status extends ProcessStatus> {
     return Promise.race([report, this.#failed]);
   }
 
+  /** Tells it to end, and kills it if it has not done so within `graceMs`. */
+  async end(command: Command, graceMs: number): Promise<void> {
+    if (this.#hasEnded) return;
+    const timer = setTimeout(() => this.#child.kill("SIGKILL"), graceMs);
+    const exit = once(this.#child, "exit");
+    this.send(command);
+    await exit;
+    clearTimeout(timer);
+  }
+
   /** Ends it at once if it still runs. */
   async kill(): Promise<void> {
-    if (this.#child.exitCode !== null || this.#child.signalCode !== null) return;
+    if (this.#hasEnded) return;
     const exit = once(this.#child, "exit");
     this.#child.kill("SIGKILL");
     await exit;
   }
 
-  /** For messages. */
-  get name(): string {
-    return this.#name;
+  get #hasEnded(): boolean {
+    return this.#child.pid === undefined || this.#child.exitCode !== null || this.#child.signalCode !== null;
   }
 }
 
