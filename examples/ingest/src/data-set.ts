@@ -2,108 +2,137 @@
 // Bureau of Transportation Statistics. The npm package vega-datasets carries them as a Parquet file, which DuckDB reads.
 import { createRequire } from "node:module";
 import { dirname, join } from "node:path";
-import { type DuckDBConnection, DuckDBInstance } from "@duckdb/node-api";
+import { DuckDBInstance } from "@duckdb/node-api";
 import type { Departure } from "./departure.ts";
 import { shuffled } from "./shuffled.ts";
 
 /** How many records the data set has. */
 export const DATA_SET_RECORDS = 3_000_000;
 
-/** DuckDB as a reader: one thread and little memory, as the fleet is to be many small devices. */
-const DUCKDB_SETTINGS = { memory_limit: "192MB", threads: "1" };
+const DUCKDB_SETTINGS = { memory_limit: "128MB", threads: "1" };
+const MINUTE_MS = 60_000;
 
-/** The departures, as read by a fleet. */
+/**
+ * Departures in the order of time, as short as they can be: 10 bytes each, so that a fleet that has them all at hand is
+ * not what fills the memory.
+ */
 export class DataSet {
-  readonly #instance: DuckDBInstance;
-  readonly #path: string;
+  readonly #minutes: Int32Array;
+  readonly #delays: Int16Array;
+  readonly #distances: Int16Array;
+  readonly #origins: Uint8Array;
+  readonly #destinations: Uint8Array;
+  /** The codes of the airports; a flight refers to them by their place. */
+  readonly #airports: string[] = [];
+  readonly #places: Map<string, number> = new Map();
 
-  private constructor(instance: DuckDBInstance, path: string) {
-    this.#instance = instance;
-    this.#path = path;
+  private constructor(records: number) {
+    this.#minutes = new Int32Array(records);
+    this.#delays = new Int16Array(records);
+    this.#distances = new Int16Array(records);
+    this.#origins = new Uint8Array(records);
+    this.#destinations = new Uint8Array(records);
   }
 
-  /** Opens the file in the package. */
-  static async open(): Promise<DataSet> {
+  /** Reads the first `records` of the file in the package. */
+  static async load(records: number): Promise<DataSet> {
     const entry = createRequire(import.meta.url).resolve("vega-datasets");
     const path = join(dirname(entry), "..", "data", "flights-3m.parquet");
-    return new DataSet(await DuckDBInstance.create(":memory:", DUCKDB_SETTINGS), path);
+    const instance = await DuckDBInstance.create(":memory:", DUCKDB_SETTINGS);
+    const connection = await instance.connect();
+    try {
+      const dataSet = new DataSet(records);
+      const result = await connection.stream(
+        `SELECT epoch_ms(date)::DOUBLE, delay::INTEGER, distance::INTEGER, origin, destination
+         FROM read_parquet($1) LIMIT $2`,
+        [path, records],
+      );
+      let start = 0;
+      for (
+        let chunk = await result.fetchChunk();
+        chunk !== null && chunk.rowCount > 0;
+        chunk = await result.fetchChunk()
+      ) {
+        dataSet.#fill(start, chunk.getColumns() as Columns);
+        start += chunk.rowCount;
+      }
+      return dataSet;
+    } finally {
+      connection.closeSync();
+      instance.closeSync();
+    }
+  }
+
+  /** How many departures there are. */
+  get length(): number {
+    return this.#minutes.length;
   }
 
   /**
-   * Deals the airports of the first `records` departures out to `clients` offices, so that each has about as much to report.
+   * Deals the airports out to `clients` offices, so that each has about as much to report.
    *
    * @param seed another seed, another distribution
-   * @returns the airports of each client
+   * @returns for each client the departures of its airports, in the order of time
    */
-  async dealAirports(records: number, clients: number, seed: number): Promise<string[][]> {
-    const connection = await this.#instance.connect();
-    const counts = await connection.runAndReadAll(
-      `SELECT origin, count(*)::INTEGER FROM ${this.#table} WHERE file_row_number < $1 GROUP BY origin ORDER BY origin`,
-      [records],
+  deal(clients: number, seed: number): Iterable<Departure>[] {
+    const departuresOf = new Array<number>(this.#airports.length).fill(0);
+    for (const origin of this.#origins) departuresOf[origin] = (departuresOf[origin] as number) + 1;
+    const airports = shuffled([...departuresOf.keys()], seed);
+    airports.sort((a, b) => (departuresOf[b] as number) - (departuresOf[a] as number));
+    const shares = new Array<number>(clients).fill(0);
+    const clientOf = new Uint16Array(this.#airports.length);
+    for (const airport of airports) {
+      const client = shares.indexOf(Math.min(...shares));
+      shares[client] = (shares[client] as number) + (departuresOf[airport] as number);
+      clientOf[airport] = client;
+    }
+    const rows = shares.map((share) => new Uint32Array(share));
+    const filled = new Array<number>(clients).fill(0);
+    for (let row = 0; row < this.length; row++) {
+      const client = clientOf[this.#origins[row] as number] as number;
+      (rows[client] as Uint32Array)[filled[client] as number] = row;
+      filled[client] = (filled[client] as number) + 1;
+    }
+    return rows.map((own) => this.#departures(own));
+  }
+
+  *#departures(rows: Uint32Array): Generator<Departure, void, void> {
+    for (const row of rows) {
+      yield {
+        departedAtMs: (this.#minutes[row] as number) * MINUTE_MS,
+        delayMinutes: this.#delays[row] as number,
+        distanceMiles: this.#distances[row] as number,
+        origin: this.#airports[this.#origins[row] as number] as string,
+        destination: this.#airports[this.#destinations[row] as number] as string,
+      };
+    }
+  }
+
+  #fill(start: number, [times, delays, distances, origins, destinations]: Columns): void {
+    this.#minutes.set(
+      times.map((ms) => ms / MINUTE_MS),
+      start,
     );
-    connection.closeSync();
-    const airports = shuffled(counts.getRows() as [string, number][], seed).sort((a, b) => b[1] - a[1]);
-    const offices = Array.from({ length: clients }, () => ({ airports: [] as string[], departures: 0 }));
-    for (const [airport, departures] of airports) {
-      const smallest = offices.reduce((a, b) => (b.departures < a.departures ? b : a));
-      smallest.airports.push(airport);
-      smallest.departures += departures;
-    }
-    return offices.map((office) => office.airports);
-  }
-
-  /** The departures from these airports among the first `records`, in the order of time, read as they are asked for. */
-  async *departures(airports: readonly string[], records: number): AsyncGenerator<Departure, void, void> {
-    if (airports.length === 0) return;
-    const connection = await this.#instance.connect();
-    try {
-      await connection.run("SET streaming_buffer_size = '128KB'"); // DuckDB reads ahead only so far
-      for await (const [times, delays, distances, origins, destinations] of this.#chunks(
-        connection,
-        airports,
-        records,
-      )) {
-        for (let row = 0; row < times.length; row++) {
-          yield {
-            departedAtMs: times[row] as number,
-            delayMinutes: delays[row] as number,
-            distanceMiles: distances[row] as number,
-            origin: origins[row] as string,
-            destination: destinations[row] as string,
-          };
-        }
-      }
-    } finally {
-      connection.closeSync();
-    }
-  }
-
-  /** Closes the file. */
-  close(): void {
-    this.#instance.closeSync();
-  }
-
-  async *#chunks(
-    connection: DuckDBConnection,
-    airports: readonly string[],
-    records: number,
-  ): AsyncGenerator<Columns, void, void> {
-    const result = await connection.stream(
-      `SELECT epoch_ms(date)::DOUBLE, delay::INTEGER, distance::INTEGER, origin, destination FROM ${this.#table}
-       WHERE file_row_number < $1 AND list_contains(string_split($2, ','), origin)`,
-      [records, airports.join(",")],
+    this.#delays.set(delays, start);
+    this.#distances.set(distances, start);
+    this.#origins.set(
+      origins.map((code) => this.#toPlace(code)),
+      start,
     );
-    for (
-      let chunk = await result.fetchChunk();
-      chunk !== null && chunk.rowCount > 0;
-      chunk = await result.fetchChunk()
-    ) {
-      yield chunk.getColumns() as Columns;
-    }
+    this.#destinations.set(
+      destinations.map((code) => this.#toPlace(code)),
+      start,
+    );
   }
 
-  get #table(): string {
-    return `read_parquet('${this.#path.replaceAll("'", "''")}', file_row_number = true)`;
+  /** There are 229 airports: a byte is enough. */
+  #toPlace(code: string): number {
+    let place = this.#places.get(code);
+    if (place === undefined) {
+      place = this.#airports.push(code) - 1;
+      this.#places.set(code, place);
+    }
+    return place;
   }
 }
 

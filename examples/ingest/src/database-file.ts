@@ -1,4 +1,4 @@
-import { access, mkdtemp, rm } from "node:fs/promises";
+import { mkdtemp, rm, stat } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { UserError } from "./user-error.ts";
@@ -26,8 +26,13 @@ export class DatabaseFile {
       const directory = await mkdtemp(join(tmpdir(), "sluice-ingest-"));
       return new DatabaseFile(join(directory, "departures.duckdb"), directory);
     }
-    const absolute = resolve(path);
-    if (await exists(absolute)) {
+    // npm runs scripts in the package's directory, and tells where it was called.
+    const absolute = resolve(process.env.INIT_CWD ?? "", path);
+    const found = await find(absolute);
+    if (found === "directory") {
+      throw new UserError(`Cannot create the database ${absolute}: it is a directory`, "Name a file with --database.");
+    }
+    if (found === "file") {
       if (!mayReplace) {
         throw new UserError(
           `Cannot create the database ${absolute}: it exists already`,
@@ -46,11 +51,10 @@ export class DatabaseFile {
   }
 }
 
-async function exists(path: string): Promise<boolean> {
+async function find(path: string): Promise<"file" | "directory" | "nothing"> {
   try {
-    await access(path);
-    return true;
+    return (await stat(path)).isDirectory() ? "directory" : "file";
   } catch {
-    return false; // not there, or not to be seen: creating it will tell
+    return "nothing"; // not there, or not to be seen: creating it will tell
   }
 }

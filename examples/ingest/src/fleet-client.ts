@@ -13,7 +13,7 @@ import { decodeReceipt, encodeBatch, encodeEnd, SUBPROTOCOL } from "./wire.ts";
 export interface FleetClientOptions {
   readonly url: string;
   readonly client: number;
-  readonly departures: AsyncIterable<Departure>;
+  readonly departures: Iterable<Departure>;
   readonly batchRecords: number;
   /** Shared by the fleet. */
   readonly pace: Pace;
@@ -121,7 +121,7 @@ export class FleetClient {
 
   async *#encode(): AsyncGenerator<string, void, void> {
     let departures: Departure[] = [];
-    for await (const departure of this.#options.departures) {
+    for (const departure of this.#options.departures) {
       departures.push(departure);
       if (departures.length < this.#options.batchRecords) continue;
       await this.#options.pace.take(departures.length);

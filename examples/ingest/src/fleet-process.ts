@@ -20,18 +20,13 @@ process.on("disconnect", () => process.exit(1)); // nobody is left to stop it
 
 async function run(settings: FleetSettings): Promise<void> {
   pace = new Pace(settings.rate ?? Number.POSITIVE_INFINITY);
-  const dataSet = await DataSet.open();
-  const offices = await dataSet.dealAirports(settings.records, settings.clients, settings.seed);
-  clients = offices.map(
-    (airports, client) =>
-      new FleetClient({
-        url: settings.url,
-        client,
-        departures: dataSet.departures(airports, settings.records),
-        batchRecords: settings.batchRecords,
-        pace,
-      }),
-  );
+  const dataSet = await DataSet.load(settings.records);
+  clients = dataSet
+    .deal(settings.clients, settings.seed)
+    .map(
+      (departures, client) =>
+        new FleetClient({ url: settings.url, client, departures, batchRecords: settings.batchRecords, pace }),
+    );
   if (isStopping) stop();
   const statusTimer = setInterval(() => void report({ type: "status", status: getStatus() }), STATUS_INTERVAL_MS);
   const sampleTimer = setInterval(() => {
@@ -40,7 +35,6 @@ async function run(settings: FleetSettings): Promise<void> {
   const results = await Promise.all(clients.map((client) => client.run()));
   clearInterval(statusTimer);
   clearInterval(sampleTimer);
-  dataSet.close();
   await report({ type: "result", clients: results });
   await report({ type: "finished", status: getStatus() });
   process.exit(0);

@@ -29,8 +29,9 @@ process.on("disconnect", () => void finish().finally(() => process.exit(1)));
 async function start(given: ServerSettings): Promise<void> {
   settings = given;
   pace = new Pace(settings.sinkRate);
-  warehouse = await Warehouse.create(settings.databasePath, pace).catch((error) => {
-    throw explainDatabase(settings.databasePath, error);
+  const onFailure = (error: unknown): void => void fail(explainDatabase("write to", settings.databasePath, error));
+  warehouse = await Warehouse.create(settings.databasePath, pace, onFailure).catch((error) => {
+    throw explainDatabase("create", settings.databasePath, error);
   });
   server = await serve(
     {
@@ -89,9 +90,9 @@ function getStatus(): ServerStatus {
   };
 }
 
-function explainDatabase(path: string, error: unknown): UserError {
+function explainDatabase(action: string, path: string, error: unknown): UserError {
   return new UserError(
-    `Cannot create the database ${path}: ${toText(error)}`,
+    `Cannot ${action} the database ${path}: ${toText(error)}`,
     "Name a file in a directory that exists, that you may write to, and that has room, with --database.",
     { cause: error },
   );

@@ -129,7 +129,7 @@ function renderProgress(snapshot: Snapshot, speeds: readonly number[]): string[]
 function renderPhase({ phase, stallLeftMs, fleet, server }: Snapshot): string {
   switch (phase) {
     case "starting":
-      return pc.dim("Starting the processes");
+      return pc.dim("Starting the processes, and reading the data set");
     case "stalled":
       return pc.yellow(
         `The database stands still, ${formatSeconds(stallLeftMs)} left: the clients wait, nothing piles up`,

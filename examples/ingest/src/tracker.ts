@@ -75,7 +75,9 @@ export class Tracker {
     if (this.#isChecking) return "checking";
     if (this.#isStopping) return "draining";
     if ((this.#server?.stallLeftMs ?? 0) > 0) return "stalled";
-    return (this.#fleet ?? this.#server) === null ? "starting" : "streaming";
+    // Without a total there is only a server, and clients come when they come.
+    const isReady = this.#recordsTotal === 0 ? this.#server !== null : this.#fleet !== null;
+    return isReady ? "streaming" : "starting";
   }
 
   #toSide(side: Side, status: ProcessStatus): SideSnapshot {

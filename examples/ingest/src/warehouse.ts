@@ -47,23 +47,36 @@ export class Warehouse {
   #commitTimer: NodeJS.Timeout | null = null;
   #committing: Promise<void> = Promise.resolve();
   #reading: Promise<unknown> = Promise.resolve();
+  readonly #onFailure: (error: unknown) => void;
   #failure: unknown = null;
   #acceptedRecords = 0;
   #committedRecords = 0;
 
-  private constructor(instance: DuckDBInstance, writer: DuckDBConnection, appender: DuckDBAppender, pace: Pace) {
-    this.#instance = instance;
-    this.#writer = writer;
-    this.#appender = appender;
-    this.#pace = pace;
+  private constructor(parts: {
+    instance: DuckDBInstance;
+    writer: DuckDBConnection;
+    appender: DuckDBAppender;
+    pace: Pace;
+    onFailure: (error: unknown) => void;
+  }) {
+    this.#instance = parts.instance;
+    this.#writer = parts.writer;
+    this.#appender = parts.appender;
+    this.#pace = parts.pace;
+    this.#onFailure = parts.onFailure;
   }
 
-  /** Creates the file with an empty table. @param pace decides how slow the database is */
-  static async create(path: string, pace: Pace): Promise<Warehouse> {
+  /**
+   * Creates the file with an empty table.
+   *
+   * @param pace decides how slow the database is
+   * @param onFailure called once, when it cannot write any more
+   */
+  static async create(path: string, pace: Pace, onFailure: (error: unknown) => void): Promise<Warehouse> {
     const instance = await DuckDBInstance.create(path, DUCKDB_SETTINGS);
     const writer = await instance.connect();
     await writer.run(CREATE_TABLE);
-    return new Warehouse(instance, writer, await writer.createAppender("departures"), pace);
+    return new Warehouse({ instance, writer, appender: await writer.createAppender("departures"), pace, onFailure });
   }
 
   /** Records that passed the pace: in the open transaction or committed. */
@@ -137,6 +150,7 @@ export class Warehouse {
       await this.#writer.run("COMMIT");
     } catch (error) {
       this.#failure = error; // what was accepted is lost now, so no later record may be acknowledged either
+      this.#onFailure(error);
       throw error;
     }
     this.#committedRecords += rows.length;
