@@ -57,7 +57,7 @@ export class FrameParser {
 
   /** Stores a chunk, by reference. */
   receive(chunk: Uint8Array): void {
-    if (this.position === this.#end) this.#setChunk(chunk);
+    if (this.position === this.#end && this.#later.length === 0) this.#setChunk(chunk);
     else {
       this.#later.push(chunk);
       this.#laterBytes += chunk.byteLength;
@@ -66,9 +66,11 @@ export class FrameParser {
 
   /** Copies what is not consumed out of memory that its owner will use again. Only the newest chunk can be such. */
   retain(): void {
-    if (this.position === this.#end) this.#setChunk(EMPTY);
-    else if (this.#later.length === 0) this.#setChunk(this.chunk.slice(this.position, this.#end));
-    else this.#later.push((this.#later.pop() as Uint8Array).slice());
+    // Not slice(): a Buffer's is no copy. A chunk that waits behind a consumed one is copied all the same.
+    const newest = this.#later.pop();
+    if (newest !== undefined) this.#later.push(new Uint8Array(newest));
+    else if (this.position === this.#end) this.#setChunk(EMPTY);
+    else this.#setChunk(new Uint8Array(this.chunk.subarray(this.position, this.#end)));
   }
 
   /** Drops all bytes. */
