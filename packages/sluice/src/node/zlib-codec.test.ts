@@ -273,6 +273,14 @@ describe.each(PATHS)("permessage-deflate %s", (_, options) => {
       expect((await inflateSlices(codec, [hex(""), hex("f2 00 11 00 00"), hex("")])).toString()).toBe("Hello");
     });
 
+    it("has read its input when the call returns", async () => {
+      const bytes = sample(700_000);
+      const payload = zlib.deflateRawSync(bytes, { finishFlush: zlib.constants.Z_SYNC_FLUSH }).subarray(0, -4);
+      const result = server().inflater.inflate(payload, true, MIB);
+      payload.fill(0xff);
+      expect(Buffer.from(await result).equals(bytes)).toBe(true);
+    });
+
     it("does not change its input", async () => {
       const payload = zlib.deflateRawSync(sample(5_000), { finishFlush: zlib.constants.Z_SYNC_FLUSH }).subarray(0, -4);
       const copy = Buffer.from(payload);

@@ -87,10 +87,12 @@ export class ZlibInflater implements Inflater {
       if (!this.#isMessageOpen) this.#openMessage();
       if (!this.#live().canWriteSync || input.length > this.#settings.asyncAboveBytes) {
         this.#isOutputLarge = true;
-        return handled(this.#inflateLater(input, 0, isFinal, output.detach()));
+        return handled(this.#inflateLater(new Uint8Array(input), isFinal, output.detach()));
       }
       const position = this.#run(input, 0, output);
-      if (position !== DONE) return handled(this.#inflateLater(input, position, isFinal, output.detach()));
+      if (position !== DONE) {
+        return handled(this.#inflateLater(new Uint8Array(input.subarray(position)), isFinal, output.detach()));
+      }
       if (isFinal) this.#finish(output);
       this.#endSlice(isFinal, output);
       return output.view();
@@ -192,10 +194,11 @@ export class ZlibInflater implements Inflater {
     context.writeSync(Z_SYNC_FLUSH, block, 0, block.length, discarded, 0, discarded.length);
   }
 
-  async #inflateLater(input: Uint8Array, start: number, isFinal: boolean, output: ZlibOutput): Promise<Uint8Array> {
+  /** @param input a copy: the caller's memory is the socket's next read buffer */
+  async #inflateLater(input: Uint8Array, isFinal: boolean, output: ZlibOutput): Promise<Uint8Array> {
     this.#isBusy = true;
     try {
-      let position = start;
+      let position = 0;
       while (position !== DONE) {
         if (this.#isOutputLarge || !this.#live().canWriteSync) {
           position = await this.#runInThread(input, position, output);

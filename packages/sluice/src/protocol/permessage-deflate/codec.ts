@@ -8,7 +8,7 @@ export interface Inflater {
   /**
    * Inflates the next slice of a compressed message's payload.
    *
-   * @param input the slice; read before the call returns or the promise settles, never changed
+   * @param input the slice; read before the call returns, never changed
    * @param isFinal true with the last slice of the message: the codec appends `00 00 ff ff` (RFC 7692 §7.2.2) and, without
    *   context takeover, starts afresh afterwards
    * @param maxOutputBytes how much this message may still grow
@@ -29,6 +29,7 @@ export interface Deflater {
   /**
    * Deflates a whole message: sync flush, the trailing `00 00 ff ff` removed (RFC 7692 §7.2.1); empty input gives `00`.
    *
+   * @param input read before the call returns or the promise settles, never changed
    * @returns memory that the caller owns, to be sent with RSV1 set; or null if compressing does not make the message smaller
    *   and nothing was kept of it: then it is sent as it is, with RSV1 clear. Never null where the context is kept (the
    *   compressor has moved on, so its output must be sent)
