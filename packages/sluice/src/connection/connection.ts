@@ -10,7 +10,7 @@ import type { ByteTransport, ByteTransportListener } from "./byte-transport.ts";
 import { type Clock, Deadline } from "./clock.ts";
 import { ConnectionError } from "./connection-error.ts";
 import { DEFAULT_KEEPALIVE, Keepalive, type KeepaliveOptions, type KeepaliveVerdict } from "./keepalive.ts";
-import { Outbox } from "./outbox.ts";
+import { Outbox, type SharedFrame } from "./outbox.ts";
 import type { SendTicket } from "./send-ticket.ts";
 
 /**
@@ -87,6 +87,11 @@ export class Connection {
 
   /** What holds the peer back when the reader is slow. */
   readonly flowControl: FlowControl = "transport";
+
+  /** The accounts of the credit protocol; null without it. */
+  get credit(): CreditAccounts | null {
+    return null;
+  }
 
   /** OPEN from the start; then CLOSING, then CLOSED. */
   get readyState(): ReadyState {
@@ -168,6 +173,22 @@ export class Connection {
     if (this.#readyState !== ReadyState.OPEN) throw new Error("Cannot send as the connection is not open");
     this.#messagesSent++;
     return this.#outbox.send(data, compress);
+  }
+
+  /** Sends a frame that many connections share; a server's connection only. @returns as `send` */
+  sendShared(frame: SharedFrame): SendTicket | null {
+    this.#messagesSent++;
+    return this.#outbox.sendShared(frame);
+  }
+
+  /** Whether a message would go out at once. */
+  get isRoomy(): boolean {
+    return this.#outbox.isRoomy;
+  }
+
+  /** Calls back once there is room, or with false when the connection ends. */
+  onRoomy(callback: (isRoomy: boolean) => void): void {
+    this.#outbox.onRoomy(callback);
   }
 
   /**
@@ -467,6 +488,16 @@ export class Connection {
  * `WebSocketStream`; the credit protocol; or nothing, which leaves a limit on what is buffered.
  */
 export type FlowControl = "transport" | "native" | "credit" | "none";
+
+/** What each side may still send, in bytes; at or below 0 it waits. */
+export interface CreditAccounts {
+  /** Ours. */
+  readonly available: number;
+  /** The peer's, by our count. */
+  readonly granted: number;
+  /** What we grant at most, as it is now. */
+  readonly window: number;
+}
 
 export interface ConnectionOptions {
   readonly role: Role;

@@ -23,11 +23,13 @@ export class Outbox {
   readonly #sendLimitBytes: number;
   readonly #onError: (error: unknown) => void;
   /** Messages not yet completely turned into frames. The first may be begun. Bounded by who calls `send`: a stream has one. */
-  readonly #jobs: SendJob[] = [];
+  readonly #jobs: (SendJob | undefined)[] = [];
+  #firstJob = 0;
   /** Tickets of messages whose frames are all written, waiting for the unsent bytes to fall (S3). */
   #waiting: SendTicket[] = [];
+  #roomWaiters: ((isRoomy: boolean) => void)[] = [];
   /** Blocks that the transport keeps, oldest first, and how much of the oldest is accepted. */
-  readonly #inTransit: Uint8Array[] = [];
+  readonly #inTransit: { bytes: Uint8Array; isShared: boolean }[] = [];
   #acceptedOfOldest = 0;
   #isFlushScheduled = false;
   /** Bytes framed since the system last called us: a loop of writes that never leaves the microtasks must yield some time. */
@@ -83,12 +85,16 @@ export class Outbox {
 
   /** Whether every message was turned into frames. */
   get isDrained(): boolean {
-    return this.#jobs.length === 0;
+    return this.#jobCount === 0;
+  }
+
+  get #jobCount(): number {
+    return this.#jobs.length - this.#firstJob;
   }
 
   /** Whether a message is unfinished: not all framed, or somebody still waits for it. */
   get isMessagePending(): boolean {
-    return this.#jobs.length > 0 || this.#waiting.some((ticket) => ticket.onSettled !== null);
+    return this.#jobCount > 0 || this.#waiting.some((ticket) => ticket.onSettled !== null);
   }
 
   /** Bytes accepted by the system since the start. */
@@ -99,7 +105,7 @@ export class Outbox {
   /** Queues one message; see `Connection.send`. */
   send(data: string | Uint8Array, compress: boolean): SendTicket | null {
     const deflater = this.#deflater;
-    if (this.#jobs.length === 0 && this.#hasRoom && (deflater === null || !compress || !this.#mayDeflate(data))) {
+    if (this.isRoomy && (deflater === null || !compress || !this.#mayDeflate(data))) {
       const byteLength = this.#sendNow(data);
       if (byteLength >= 0) {
         if (!this.#isYielding && this.unsentBytes <= this.#sendLimitBytes) return null;
@@ -109,6 +115,36 @@ export class Outbox {
       }
     }
     return this.#queue(data, compress);
+  }
+
+  /**
+   * Sends a message that is framed already, with memory that other connections send too (a broadcast). Only a server's
+   * frames are the same for all, since a client masks.
+   *
+   * @returns as `send`
+   */
+  sendShared(frame: SharedFrame): SendTicket | null {
+    if (!this.isRoomy) return this.#queue(frame.payload, false, frame.opcode);
+    this.flush();
+    const { bytes, payload } = frame;
+    this.#takenPayload += payload.byteLength;
+    this.#writtenBytes += bytes.byteLength;
+    this.#unsentPayload?.add(this.#writtenBytes, payload.byteLength);
+    if (!this.#transport.write(bytes)) this.#inTransit.push({ bytes, isShared: true });
+    if (this.unsentBytes <= this.#sendLimitBytes) return null;
+    const ticket = new SendTicket(payload.byteLength);
+    this.#waiting.push(ticket);
+    return ticket;
+  }
+
+  /** Whether a message would go out at once: none waits in front of it, and the unsent bytes are below the limit. */
+  get isRoomy(): boolean {
+    return this.#jobCount === 0 && this.#hasRoom;
+  }
+
+  /** Calls back once {@link isRoomy}; with false if the connection ends before. */
+  onRoomy(callback: (isRoomy: boolean) => void): void {
+    this.#roomWaiters.push(callback);
   }
 
   /**
@@ -144,7 +180,7 @@ export class Outbox {
    * @returns the tickets of what was given up; they are not settled here
    */
   drop(keepsFirst: boolean): SendTicket[] {
-    const dropped = this.#jobs.splice(keepsFirst ? 1 : 0);
+    const dropped = this.#jobs.splice(this.#firstJob + (keepsFirst ? 1 : 0)) as SendJob[];
     for (const job of dropped) this.#queuedPayload -= job.end - job.start;
     return dropped.map((job) => job.ticket);
   }
@@ -155,6 +191,7 @@ export class Outbox {
     this.#waiting = [];
     for (const ticket of waiting) ticket.settle(isSent);
     for (const ticket of this.drop(false)) ticket.settle(false);
+    for (const callback of this.#roomWaiters.splice(0)) callback(false);
   }
 
   /** The system accepted bytes that it had not taken at once. */
@@ -163,11 +200,11 @@ export class Outbox {
     this.#unsentPayload?.release(this.acceptedBytes);
     this.#acceptedOfOldest += byteLength;
     while (this.#inTransit.length > 0) {
-      const oldest = this.#inTransit[0] as Uint8Array;
-      if (this.#acceptedOfOldest < oldest.byteLength) break;
-      this.#acceptedOfOldest -= oldest.byteLength;
+      const { bytes, isShared } = this.#inTransit[0] as { bytes: Uint8Array; isShared: boolean };
+      if (this.#acceptedOfOldest < bytes.byteLength) break;
+      this.#acceptedOfOldest -= bytes.byteLength;
       this.#inTransit.shift();
-      this.#protocol.recycle(oldest);
+      if (!isShared) this.#protocol.recycle(bytes);
     }
     this.advance();
   }
@@ -188,7 +225,7 @@ export class Outbox {
     for (let block = this.#protocol.takeOutput(); block !== null; block = this.#protocol.takeOutput()) {
       this.#writtenBytes += block.byteLength;
       if (this.#transport.write(block)) this.#protocol.recycle(block);
-      else this.#inTransit.push(block);
+      else this.#inTransit.push({ bytes: block, isShared: false });
     }
     this.#unsentPayload?.release(this.acceptedBytes);
   }
@@ -221,13 +258,13 @@ export class Outbox {
     return byteLength;
   }
 
-  #queue(data: string | Uint8Array, compress: boolean): SendTicket | null {
+  #queue(data: string | Uint8Array, compress: boolean, opcode?: Opcode): SendTicket | null {
     const isText = typeof data === "string";
     const bytes = isText ? this.#protocol.encodeText(data) : data;
     const shouldDeflate = compress && (this.#deflater?.shouldDeflate(bytes.byteLength) ?? false);
     const ticket = new SendTicket(bytes.byteLength);
     const job: SendJob = {
-      opcode: isText ? Opcode.TEXT : Opcode.BINARY,
+      opcode: opcode ?? (isText ? Opcode.TEXT : Opcode.BINARY),
       bytes,
       start: 0,
       end: bytes.byteLength,
@@ -253,15 +290,29 @@ export class Outbox {
   }
 
   #pump(): void {
-    for (let job = this.#jobs[0]; job !== undefined && !this.#isStopped; job = this.#jobs[0]) {
+    for (
+      let job = this.#jobs[this.#firstJob];
+      job !== undefined && !this.#isStopped;
+      job = this.#jobs[this.#firstJob]
+    ) {
       if (!this.#hasRoom) return;
       if (job.deflation === "wanted") this.#deflate(job);
       if (job.deflation === "running") return;
       this.#sendNextFrame(job);
       if (job.start === job.end) {
-        this.#jobs.shift();
+        this.#shiftJob();
         this.#waiting.push(job.ticket);
       }
+    }
+  }
+
+  /** A queue of the legacy class may be long: shifting an array of many thousands moves all of them each time. */
+  #shiftJob(): void {
+    this.#jobs[this.#firstJob++] = undefined;
+    if (this.#firstJob === this.#jobs.length) this.#jobs.length = this.#firstJob = 0;
+    else if (this.#firstJob >= 1024 && this.#firstJob * 2 >= this.#jobs.length) {
+      this.#jobs.splice(0, this.#firstJob);
+      this.#firstJob = 0;
     }
   }
 
@@ -334,7 +385,7 @@ export class Outbox {
   readonly #flushAtEndOfTurn = (): void => {
     this.#isFlushScheduled = false;
     this.flush();
-    if (this.#waiting.length > 0 || this.#jobs.length > 0 || this.#pendingPong !== null) this.advance();
+    if (this.#waiting.length > 0 || this.#jobCount > 0 || this.#pendingPong !== null) this.advance();
   };
 
   #yield(): void {
@@ -348,6 +399,9 @@ export class Outbox {
   }
 
   #settleWaiting(): void {
+    if (this.#roomWaiters.length > 0 && this.isRoomy) {
+      for (const callback of this.#roomWaiters.splice(0)) callback(true);
+    }
     if (this.#waiting.length === 0 || this.#isYielding || this.unsentBytes > this.#sendLimitBytes) return;
     const waiting = this.#waiting;
     this.#waiting = [];
@@ -361,6 +415,15 @@ export interface OutboxOptions {
   readonly tracksQueuedBytes: boolean;
   /** The compressor broke: our fault, the connection cannot go on. */
   readonly onError: (error: unknown) => void;
+}
+
+/** A message framed once for many connections. */
+export interface SharedFrame {
+  readonly message: string | Uint8Array;
+  readonly payload: Uint8Array;
+  readonly opcode: Opcode;
+  /** Header and payload, unmasked and not compressed. */
+  readonly bytes: Uint8Array;
 }
 
 interface SendJob {

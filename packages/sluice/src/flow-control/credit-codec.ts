@@ -6,6 +6,7 @@
  * never wait behind data; `takeData()` gives the message being sent, as far as the peer's credit reaches. The caller
  * empties both after each call that may have changed them: receive(), next(), send(), cut(), end().
  */
+import type { CreditAccounts } from "../connection/connection.ts";
 import { ProtocolError } from "../protocol/protocol-error.ts";
 import {
   creditRecord,
@@ -98,9 +99,8 @@ export class CreditCodec implements MessageCodec {
     return this.#queue.length - this.#head;
   }
 
-  /** Our window as it is now, in bytes. */
-  get windowBytes(): number {
-    return this.#receiver.windowBytes;
+  get accounts(): CreditAccounts {
+    return { available: this.creditBytes, granted: this.grantedBytes, window: this.#receiver.windowBytes };
   }
 
   /** What the peer may still send, in bytes; at or below zero it waits. */

@@ -1,6 +1,7 @@
 import type { Clock, Timer } from "../connection/clock.ts";
 import { Deadline } from "../connection/clock.ts";
-import type { Connection, ConnectionObserver, ConnectionResult } from "../connection/connection.ts";
+import type { Connection, ConnectionObserver, ConnectionResult, CreditAccounts } from "../connection/connection.ts";
+import type { SharedFrame } from "../connection/outbox.ts";
 import { SendTicket } from "../connection/send-ticket.ts";
 import { ProtocolError } from "../protocol/protocol-error.ts";
 import { ReadyState } from "../protocol/ready-state.ts";
@@ -50,6 +51,7 @@ export class FlowConnection implements ConnectionSurface {
   /** Of the message that the codec has, or whose last piece the connection below has not accepted. */
   #current: SendTicket | null = null;
   #isDataHeld = false;
+  #roomWaiters: ((isRoomy: boolean) => void)[] = [];
   #isRecordHeld = false;
   /** Records sent since the last data, in bytes with room for their frames. */
   #recordBytes = 0;
@@ -82,6 +84,10 @@ export class FlowConnection implements ConnectionSurface {
     return this.#readyState;
   }
 
+  get credit(): CreditAccounts | null {
+    return this.#codec.accounts;
+  }
+
   get remoteAddress(): string {
     return this.#base.remoteAddress;
   }
@@ -109,11 +115,6 @@ export class FlowConnection implements ConnectionSurface {
 
   get isStalled(): boolean {
     return !this.#hasDemand && this.#codec.queuedBytes > 0;
-  }
-
-  /** The codec, for those who want to show what it counts. */
-  get codec(): MessageCodec {
-    return this.#codec;
   }
 
   start(observer: ConnectionObserver, head?: Uint8Array): void {
@@ -151,6 +152,19 @@ export class FlowConnection implements ConnectionSurface {
     if (ticket.isSettled) return null;
     this.#codec.retain();
     return ticket;
+  }
+
+  /** Below flow control every connection frames for itself. */
+  sendShared(frame: SharedFrame): SendTicket | null {
+    return this.send(frame.message);
+  }
+
+  get isRoomy(): boolean {
+    return this.#current === null && this.#queue.length === 0 && this.#base.isRoomy;
+  }
+
+  onRoomy(callback: (isRoomy: boolean) => void): void {
+    this.#roomWaiters.push(callback);
   }
 
   startClose(closeCode: number | null, reason: string, flush: "current" | "all" | "cut"): void {
@@ -295,9 +309,16 @@ export class FlowConnection implements ConnectionSurface {
     observer.onClosed({ ...result, isClean });
     this.#current?.settle(false);
     for (const { ticket } of this.#queue.splice(0)) ticket.settle(false);
+    for (const callback of this.#roomWaiters.splice(0)) callback(false);
   }
 
   #flush(): void {
+    this.#flushData();
+    if (this.#roomWaiters.length > 0 && this.isRoomy)
+      for (const callback of this.#roomWaiters.splice(0)) callback(true);
+  }
+
+  #flushData(): void {
     if (this.#base.readyState !== ReadyState.OPEN) return;
     this.#base.setDemand(this.#codec.wantsInput);
     this.#flushRecords();

@@ -1,3 +1,4 @@
+import type { CreditAccounts } from "../connection/connection.ts";
 import type { CreditEvent } from "./credit-codec.ts";
 
 /** What stands between a connection's wire messages and the application's: {@link CreditCodec}, or one without credit. */
@@ -5,6 +6,8 @@ export interface MessageCodec {
   /** The message of the last MESSAGE event, and its payload bytes. */
   readonly message: string | Uint8Array<ArrayBuffer>;
   readonly messageByteLength: number;
+  /** What either side may send; null without credit. */
+  readonly accounts: CreditAccounts | null;
   /** Payload bytes that arrived and that nobody has taken. */
   readonly queuedBytes: number;
   /** Whole messages that nobody has taken. */

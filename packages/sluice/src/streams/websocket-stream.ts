@@ -1,5 +1,5 @@
 import { addAbortListener, type ConnectHandle, connect } from "#connect";
-import type { Connection, ConnectionResult, FlowControl } from "../connection/connection.ts";
+import type { Connection, ConnectionResult, CreditAccounts, FlowControl } from "../connection/connection.ts";
 import { ReadyState } from "../protocol/ready-state.ts";
 import { toCloseInfo, validateCloseCodeAndReason, type WebSocketCloseInfo } from "./close-info.ts";
 import { Established } from "./established.ts";
@@ -10,6 +10,9 @@ import { toConnectionLimits, toStandardOptions, type WebSocketStreamOptions } fr
 import { Settlement } from "./settlement.ts";
 import { getURLRecord, validateProtocols } from "./url-record.ts";
 import { createWebSocketError, readWebSocketError, type WebSocketError } from "./websocket-error.ts";
+
+/** The connection below a stream that is open, for the server's broadcast; else null. */
+export let getConnection: (stream: WebSocketStream) => Connection | null;
 
 /** Closes with a code that the caller has validated: a server may send more codes than a script (spec-digest 5.5). */
 export let closeValidated: (stream: WebSocketStream, closeCode: number | null, reason: string) => void;
@@ -152,6 +155,7 @@ export class WebSocketStream {
       heldBytesOut: held.out,
       isInputPaused: connection?.isStalled ?? false,
       rttMs: connection?.rttMs ?? null,
+      credit: connection?.credit ?? null,
     };
   }
 
@@ -328,6 +332,7 @@ export class WebSocketStream {
 
   static {
     closeValidated = (stream, closeCode, reason) => stream.#close(closeCode, reason);
+    getConnection = (stream) => (stream.#readyState === ReadyState.OPEN ? stream.#connection : null);
     for (const name of ["url", "opened", "closed", "close"]) {
       Object.defineProperty(WebSocketStream.prototype, name, { enumerable: true });
     }
@@ -364,6 +369,8 @@ export interface StreamMetrics {
   readonly isInputPaused: boolean;
   /** Round trip of the newest answered Ping, in milliseconds; null before the first. */
   readonly rttMs: number | null;
+  /** The accounts of the credit protocol, in bytes; null without it. */
+  readonly credit: CreditAccounts | null;
 }
 
 function createUncleanError(result: ConnectionResult): WebSocketError {
