@@ -31,7 +31,7 @@ const internalNames = `
   .split(/\s+/);
 
 /** @type {import("esbuild").Plugin} */
-const pageModules = {
+export const pageModules = {
   name: "page-modules",
   setup(build) {
     build.onResolve({ filter: /^#connect$|\/message-(readable|writable)\.ts$/ }, ({ path }) => {

@@ -13,6 +13,7 @@ export class PageConnection {
   readonly isStalled: boolean = false;
   /** Pings and their answers are out of a page's sight too. */
   readonly rttMs: null = null;
+  readonly credit: null = null;
   /** Payload bytes only: frames are out of a page's sight. */
   readonly counters: { -readonly [K in keyof ConnectionCounters]: number } = {
     messagesReceived: 0,
@@ -37,6 +38,19 @@ export class PageConnection {
 
   start(observer: ConnectionObserver): void {
     this.observer = observer;
+  }
+
+  /** Broadcasting is for servers. */
+  sendShared(): never {
+    throw new Error("Cannot share a frame in a page");
+  }
+
+  get isRoomy(): boolean {
+    return true;
+  }
+
+  onRoomy(callback: (isRoomy: boolean) => void): void {
+    callback(true);
   }
 
   setDemand(_hasDemand: boolean): void {}

@@ -20,6 +20,7 @@ const OVERFLOW_CLOSE_CODE = 4008;
 export class PlainCodec implements MessageCodec {
   message: string | Uint8Array<ArrayBuffer> = "";
   messageByteLength = 0;
+  readonly accounts = null;
   queuedBytes = 0;
   readonly #options: PlainCodecOptions;
   #queue: (string | Uint8Array<ArrayBuffer>)[] = [];

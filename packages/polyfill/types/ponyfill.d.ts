@@ -75,6 +75,8 @@ export interface StreamMetrics {
   readonly heldBytesOut: number;
   /** Whether messages wait for your reader. */
   readonly isInputPaused: boolean;
+  /** With credit: what we may still send, what the server may, and our window, in bytes; at or below 0 a side waits. */
+  readonly credit: { readonly available: number; readonly granted: number; readonly window: number } | null;
 }
 
 /** A WebSocket whose messages are a pair of streams. */

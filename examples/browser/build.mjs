@@ -1,0 +1,3 @@
+import { buildExample } from "./build-example.mjs";
+
+await buildExample(`${import.meta.dirname}/dist`);
