@@ -32,7 +32,7 @@ interface OptionText {
   readonly byDefault?: string;
 }
 
-const DEFAULTS = { clients: "8", records: "1000000", batch: "20", seed: "1", "sink-rate": "30000", stall: "4" };
+const DEFAULTS = { clients: "8", records: "800000", batch: "20", seed: "1", "sink-rate": "30000", stall: "4" };
 const QUICK = { records: "200000", "sink-rate": "40000", stall: "1" };
 
 const GROUPS: Readonly<Record<string, Readonly<Record<string, OptionText>>>> = {

@@ -9,6 +9,18 @@ describe("Pace", () => {
     expect(pace.waitMs).toBe(500);
   });
 
+  it("makes up for a short delay, and not for a long one", async () => {
+    const now = vi.spyOn(performance, "now").mockReturnValue(5_000);
+    const pace = new Pace(100);
+    await pace.take(10);
+    now.mockReturnValue(5_250); // 150 ms late
+    await pace.take(20);
+    expect(pace.waitMs).toBe(50);
+    now.mockReturnValue(60_000);
+    await pace.take(40);
+    expect(pace.waitMs).toBe(200);
+  });
+
   it("holds nobody back without a limit", async () => {
     const pace = new Pace(Number.POSITIVE_INFINITY);
     await pace.take(1_000_000);

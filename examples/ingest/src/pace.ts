@@ -1,13 +1,16 @@
 import { setMaxListeners } from "node:events";
 import { setTimeout as wait } from "node:timers/promises";
 
+/** What was let through too late is made up for if it is not older than this: timers and busy machines come late. */
+const CATCH_UP_MS = 200;
+
 /**
  * Lets records through at a steady rate, in the order of the calls, and can hold them all back for a while. Stands for a
  * database that is busy with something else (on the server) and for devices that have only so much to tell (in the fleet).
  */
 export class Pace {
   readonly #recordsPerSecond: number;
-  #nextAtMs = 0;
+  #nextAtMs: number = performance.now();
   #opened: AbortController = new AbortController();
 
   /** @param recordsPerSecond Infinity for no limit */
@@ -26,7 +29,7 @@ export class Pace {
   async take(records: number): Promise<void> {
     const nowMs = performance.now();
     const waitMs = this.waitMs;
-    this.#nextAtMs = nowMs + waitMs + (records / this.#recordsPerSecond) * 1000;
+    this.#nextAtMs = Math.max(this.#nextAtMs, nowMs - CATCH_UP_MS) + (records / this.#recordsPerSecond) * 1000;
     // A timer is not exact enough for less, and what was let through early is taken off the next.
     if (waitMs < 2) return;
     try {

@@ -40,13 +40,13 @@ describe("prove", () => {
   });
 
   it.each<[string, Partial<Evidence>]>([
-    ["Each client's receipt", { clients: [client, { ...client, storedChecksum: "00000000000000fe" }] }],
-    ["Each client's receipt", { clients: [client, { ...client, storedRecords: 3 }] }],
+    ["Receipts of the clients", { clients: [client, { ...client, storedChecksum: "00000000000000fe" }] }],
+    ["Receipts of the clients", { clients: [client, { ...client, storedRecords: 3 }] }],
     ["Rows in the database", { stock: { records: 3, checksum: "00000000000001fe", isGapFree: true } }],
     ["Checksum, read back", { stock: { records: 4, checksum: "00000000000001ff", isGapFree: true } }],
-    ["Sequence of each client", { stock: { records: 4, checksum: "00000000000001fe", isGapFree: false } }],
-    ["Most held for a connection, server", { server: { ...side, peakHeldBytes: BOUND_IN_BYTES + 1 } }],
-    ["Most held for a connection, fleet", { fleet: { ...side, peakHeldBytes: BOUND_OUT_BYTES + 1 } }],
+    ["Gaps and doubles", { stock: { records: 4, checksum: "00000000000001fe", isGapFree: false } }],
+    ["Most held per connection, server", { server: { ...side, peakHeldBytes: BOUND_IN_BYTES + 1 } }],
+    ["Most held per connection, fleet", { fleet: { ...side, peakHeldBytes: BOUND_OUT_BYTES + 1 } }],
     ["Peak memory of the server", { server: { ...side, peakRssBytes: 101 } }],
     ["Peak memory of the fleet", { fleet: { ...side, peakRssBytes: 101 } }],
   ])("finds fault with: %s (%#)", (name, evidence) => {

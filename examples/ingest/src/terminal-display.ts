@@ -14,9 +14,13 @@ const CHART_INTERVAL_MS = 1_000;
 /** The memory chart ends at a multiple of this, so that its labels are round numbers. */
 const CHART_STEP_MIB = 100;
 const BAR_COLUMNS = 40;
-const SHARE_COLUMNS = 8;
-/** A bar, a percentage, seconds, and spaces. */
-const CELL_COLUMNS = SHARE_COLUMNS + 16;
+/** The bars of the states of pressure, where there is room for long ones and where there is not. */
+const SHARE_COLUMNS = { wide: 8, narrow: 4 };
+const WIDE_COLUMNS = 96;
+/** A percentage, seconds, and spaces beside such a bar. */
+const SHARE_TEXT_COLUMNS = 15;
+/** What stands left of the sparkline. */
+const SPEED_COLUMNS = 37;
 const MIB = 2 ** 20;
 
 /** The live display of a terminal. */
@@ -66,20 +70,21 @@ export class TerminalDisplay implements Display {
   }
 
   #render(snapshot: Snapshot): string {
+    const columns = this.#columns();
     return [
       "",
       ` ${pc.bold(pc.cyan("Sluice"))}  ${this.#what}`,
       "",
-      ...renderProgress(snapshot, this.#speed),
+      ...renderProgress(snapshot, this.#speed.slice(SPEED_COLUMNS - columns)),
       ` ${renderPhase(snapshot)}`,
       "",
       ...renderBytes(snapshot),
       "",
-      ...renderPressure(snapshot),
+      ...renderPressure(snapshot, columns < WIDE_COLUMNS ? SHARE_COLUMNS.narrow : SHARE_COLUMNS.wide),
       "",
       ...this.#renderMemory(snapshot),
     ]
-      .map((line) => truncate(line, this.#columns()))
+      .map((line) => truncate(line, columns))
       .join("\n");
   }
 
@@ -114,14 +119,14 @@ function chart(values: number[], value: number): void {
 
 function renderProgress(snapshot: Snapshot, speeds: readonly number[]): string[] {
   const { recordsStored, recordsTotal, recordsPerSecond, elapsedMs, server } = snapshot;
-  const stored = `${formatCount(recordsStored)} ${server === null ? "sent" : "in the database"}`;
+  const verb = server === null ? "sent" : "stored";
   const speed = `${pc.bold(formatCount(recordsPerSecond).padStart(9))} records/s`;
   const time = formatSeconds(elapsedMs);
   const sparkline = pc.cyan(sparkly([...speeds], { minimum: 0 }));
-  if (recordsTotal === 0) return [` ${stored}   ${time}`, ` ${speed} ${sparkline}`];
+  if (recordsTotal === 0) return [` ${formatCount(recordsStored)} ${verb}   ${time}`, ` ${speed} ${sparkline}`];
   const share = Math.min(1, recordsStored / recordsTotal);
   return [
-    ` ${bar(share, BAR_COLUMNS, pc.green)} ${formatShare(share).padStart(5)}   ${stored} of ${formatCount(recordsTotal)}`,
+    ` ${bar(share, BAR_COLUMNS, pc.green)} ${formatShare(share).padStart(5)}   ${formatCount(recordsStored)} of ${formatCount(recordsTotal)} ${verb}`,
     ` ${time.padEnd(12)}${speed}  ${sparkline}`,
   ];
 }
@@ -168,30 +173,30 @@ function renderBytes({ fleet, server, onTheWayBytes }: Snapshot): string[] {
 
 type Row = [name: string, now: string, most: string];
 
-function renderPressure({ fleet, server }: Snapshot): string[] {
+function renderPressure({ fleet, server }: Snapshot, barColumns: number): string[] {
   const isWhole = fleet !== null && server !== null;
   // One side alone cannot tell who keeps it waiting.
-  const headings = isWhole ? ["own work", "waits for the peer", "waits for the network"] : ["own work", "waits"];
+  const headings = isWhole ? ["own work", "waits for peer", "waits for network"] : ["own work", "waits"];
+  const columns = barColumns + SHARE_TEXT_COLUMNS;
   return [
-    ` ${pc.bold("Time of a connection".padEnd(22))}${headings.map((text) => pc.dim(text.padEnd(CELL_COLUMNS))).join("")}`,
-    ...(fleet === null ? [] : [`   ${"fleet, sending".padEnd(19)}${renderShares(fleet, isWhole)}`]),
-    ...(server === null ? [] : [`   ${"server, receiving".padEnd(19)}${renderShares(server, isWhole)}`]),
+    ` ${pc.bold("Time of a connection".padEnd(21))}${headings.map((text) => pc.dim(text.padEnd(columns))).join("")}`,
+    ...(fleet === null ? [] : [`   ${"fleet, sending".padEnd(19)}${renderShares(fleet, isWhole, barColumns)}`]),
+    ...(server === null ? [] : [`   ${"server, receiving".padEnd(19)}${renderShares(server, isWhole, barColumns)}`]),
   ];
 }
 
 /** For each state: its share of the last moments, and the seconds since the start. */
-function renderShares({ recentPressure: recent, pressureMs: total }: SideSnapshot, isWhole: boolean): string {
-  const cells = [renderShare(recent.application, total.application, pc.green)];
-  if (isWhole) cells.push(renderShare(recent.peer, total.peer, pc.yellow));
-  cells.push(renderShare(recent.network, total.network, isWhole ? pc.red : pc.yellow));
-  return cells.join("");
-}
-
-function renderShare(share: number, ms: number, paint: Paint): string {
-  const seconds = `${(ms / 1000).toFixed(1)} s`.padStart(8);
-  return `${bar(share, SHARE_COLUMNS, paint)} ${formatShare(share).padStart(5)}${pc.dim(seconds)} `.padEnd(
-    CELL_COLUMNS,
-  );
+function renderShares(side: SideSnapshot, isWhole: boolean, barColumns: number): string {
+  const { recentPressure: recent, pressureMs: total } = side;
+  const cells: [share: number, ms: number, paint: Paint][] = [[recent.application, total.application, pc.green]];
+  if (isWhole) cells.push([recent.peer, total.peer, pc.yellow]);
+  cells.push([recent.network, total.network, isWhole ? pc.red : pc.yellow]);
+  return cells
+    .map(([share, ms, paint]) => {
+      const seconds = `${(ms / 1000).toFixed(1)} s`.padStart(8);
+      return `${bar(share, barColumns, paint)} ${formatShare(share).padStart(5)}${pc.dim(seconds)} `;
+    })
+    .join("");
 }
 
 type Paint = (text: string) => string;
