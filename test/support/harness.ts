@@ -81,7 +81,10 @@ async function createTcpHarness(options: HarnessOptions): Promise<Harness> {
   const [own, others] = role === "client" ? [outgoing, incoming] : [incoming, outgoing];
   for (const socket of [own, others]) socket.setNoDelay(true);
   const stream = establish(new DuplexTransport(own), realClock, role, options);
-  const peer = new HostilePeer(new DuplexTransport(others, { readsStatically: false }), role === "client" ? "server" : "client");
+  const peer = new HostilePeer(
+    new DuplexTransport(others, { readsStatically: false }),
+    role === "client" ? "server" : "client",
+  );
   const { readable, writable } = await stream.opened;
   return {
     stream,
