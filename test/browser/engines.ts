@@ -90,7 +90,8 @@ async function launchWebKit(driverPath: string): Promise<Engine> {
   const display = await startXvfb();
   const port = await findFreePort();
   const driver = spawn(driverPath, [`--port=${port}`, "--host=127.0.0.1"], {
-    env: { ...process.env, DISPLAY: display.name },
+    // Without a language, `navigator.language` is "C", which Intl refuses.
+    env: { ...process.env, DISPLAY: display.name, LANG: "en_US.UTF-8", LANGUAGE: "en_US", LC_ALL: "" },
     stdio: "ignore",
   });
   const send = async (method: string, path: string, body?: unknown): Promise<unknown> => {
