@@ -1,5 +1,5 @@
 // The example's command. Reads the options, shows the run, and turns its outcome into an exit status.
-import pc from "picocolors";
+import { colors as pc } from "./colors.ts";
 import { JsonDisplay } from "./json-display.ts";
 import { type Options, parseOptions, toHelp } from "./options.ts";
 import { PlainDisplay } from "./plain-display.ts";

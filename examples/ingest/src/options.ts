@@ -1,5 +1,5 @@
 import { parseArgs } from "node:util";
-import pc from "picocolors";
+import { colors as pc } from "./colors.ts";
 import { DATA_SET_RECORDS } from "./data-set.ts";
 import { UserError } from "./user-error.ts";
 import { MAX_BATCH_RECORDS } from "./wire.ts";

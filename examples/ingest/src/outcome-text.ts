@@ -1,4 +1,4 @@
-import pc from "picocolors";
+import { colors as pc } from "./colors.ts";
 import { formatCount, formatSeconds } from "./format.ts";
 import type { Outcome } from "./snapshot.ts";
 

@@ -1,7 +1,7 @@
 import asciichart from "asciichart";
 import { createLogUpdate } from "log-update";
-import pc from "picocolors";
 import sparkly from "sparkly";
+import { colors as pc } from "./colors.ts";
 import { formatBytes, formatCount, formatSeconds, formatShare } from "./format.ts";
 import { BOUND_IN_BYTES, BOUND_OUT_BYTES } from "./limits.ts";
 import { formatOutcome } from "./outcome-text.ts";
