@@ -21,7 +21,11 @@ export function createChart(target: HTMLElement): {
         rate: { range: (_, __, max) => [0, Math.max(1, max * 1.1)] },
       },
       axes: [
-        { ...axis, values: (_, ticks) => ticks.map((tick) => `${Math.round(tick - (data[0].at(-1) ?? 0))} s`) },
+        {
+          ...axis,
+          incrs: [1, 5, 10, 20],
+          values: (_, ticks) => ticks.map((tick) => `${Math.round(tick - (data[0].at(-1) ?? 0))} s`),
+        },
         { ...axis, label: "MiB waiting", labelSize: 20, size: 44 },
         { ...axis, scale: "rate", side: 1, label: "MiB/s", labelSize: 20, size: 44, grid: { show: false } },
       ],
