@@ -11,6 +11,7 @@ export class PageConnection {
   readonly remoteAddress: string = "";
   readonly sentPayloadBytes: number = 0;
   readonly isStalled: boolean = false;
+  readonly isMemoryTight: boolean = false;
   /** Pings and their answers are out of a page's sight too. */
   readonly rttMs: null = null;
   readonly credit: null = null;
