@@ -1,5 +1,5 @@
 import zlib from "node:zlib";
-import { hasSyncZlib, type SyncZlibHandle, type ZlibInternals } from "./zlib-handle.ts";
+import { hasSyncZlib, type SyncZlibHandle, setOutput, type ZlibInternals } from "./zlib-handle.ts";
 
 /** What a context is for. Contexts of the same kind replace one another. */
 export type ZlibKind =
@@ -14,6 +14,9 @@ export type ZlibKind =
 
 /** Output of a thread per step: the size of `node:zlib`'s own steps. */
 const STEP_BYTES = 16_384;
+
+/** The least that `node:zlib` allows: a context that no thread has used yet has no memory for steps. */
+const MIN_STEP_BYTES = 64;
 
 /**
  * One raw DEFLATE context of zlib, used by one caller at a time: at once through the handle, or in a thread through the
@@ -42,18 +45,20 @@ export class ZlibContext {
   constructor(kind: ZlibKind) {
     this.byteLength = zlibContextBytes(kind);
     const flush = zlib.constants.Z_SYNC_FLUSH;
+    const isSync = kind.isHandleAllowed && hasSyncZlib();
+    const chunkSize = isSync ? MIN_STEP_BYTES : STEP_BYTES;
     this.#stream =
       kind.mode === "inflate"
-        ? zlib.createInflateRaw({ flush, chunkSize: STEP_BYTES }) // 32 KiB window: reads any smaller one
+        ? zlib.createInflateRaw({ flush, chunkSize }) // 32 KiB window: reads any smaller one
         : zlib.createDeflateRaw({
             flush,
-            chunkSize: STEP_BYTES,
+            chunkSize,
             windowBits: kind.windowBits,
             level: kind.level,
             memLevel: kind.memLevel,
           });
     this.#stream.on("error", (error) => this.#settle(error));
-    if (kind.isHandleAllowed && hasSyncZlib()) {
+    if (isSync) {
       const internals = this.#stream as ZlibInternals;
       this.#handle = internals._handle as SyncZlibHandle;
       this.#writeState = internals._writeState as Uint32Array;
@@ -143,6 +148,7 @@ export class ZlibContext {
   #listen(): void {
     if (this.#isListening) return;
     this.#isListening = true;
+    if (this.#handle !== null) setOutput(this.#stream as ZlibInternals, Buffer.allocUnsafeSlow(STEP_BYTES));
     this.#stream.on("data", (bytes: Uint8Array) => this.#onOutput?.(bytes));
     // Input behind a final block is not taken: the stream ends, and the write's own callback is never called.
     this.#stream.on("end", () => {

@@ -75,6 +75,14 @@ describe("probeSyncZlib()", () => {
     ).toBe(false);
   });
 
+  it("refuses a stream that does not write where its fields say", () => {
+    const stream = changed((internals) => {
+      const own = Buffer.alloc(64);
+      Object.defineProperty(internals, "_outBuffer", { get: () => own, set: () => {} });
+    });
+    expect(probeSyncZlib(stream)).toBe(false);
+  });
+
   it("refuses a handle that gives a wrong answer", () => {
     const real = Object.getPrototypeOf((zlib.createInflateRaw() as ZlibInternals)._handle) as { writeSync: WriteSync };
     const stream = changed((internals) => {

@@ -24,6 +24,10 @@ export interface ZlibInternals {
   _handle?: SyncZlibHandle | null;
   readonly _writeState?: Uint32Array;
   readonly _processChunk?: (chunk: Uint8Array, flush: number) => unknown;
+  /** Where the public stream writes, and how much of it: 16 KiB that a context which is only used synchronously never needs. */
+  _outBuffer?: Uint8Array;
+  _chunkSize?: number;
+  _outOffset?: number;
 }
 
 let probed: boolean | undefined;
@@ -63,6 +67,8 @@ function hasKnownSignature(internals: ZlibInternals): boolean {
   if (writeState.length !== 2 || typeof internals._processChunk !== "function" || Object.hasOwn(handle, "writeSync")) {
     return false;
   }
+  const ownOutput = Buffer.alloc(32);
+  setOutput(internals, ownOutput);
   let seen: unknown[] = [];
   const stop = new Error("Stop before the native call");
   handle.writeSync = (...args: unknown[]): never => {
@@ -84,10 +90,17 @@ function hasKnownSignature(internals: ZlibInternals): boolean {
     input instanceof Uint8Array &&
     inputStart === 0 &&
     inputLength === 3 &&
-    output instanceof Uint8Array &&
+    output === ownOutput &&
     outputStart === 0 &&
-    outputLength === output.length
+    outputLength === ownOutput.length
   );
+}
+
+/** Gives a stream other memory to write to. Only where {@link hasSyncZlib} is true, which looks at these fields too. */
+export function setOutput(stream: ZlibInternals, output: Buffer): void {
+  stream._outBuffer = output;
+  stream._chunkSize = output.length;
+  stream._outOffset = 0;
 }
 
 /** RFC 7692 §7.2.3.1, and then the block boundary behind it (see `BLOCK_END` in zlib-inflater.ts). */
