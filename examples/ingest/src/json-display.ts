@@ -1,9 +1,12 @@
-import type { Display, Outcome, Snapshot } from "./snapshot.ts";
+import type { Display, Outcome, Phase, Snapshot } from "./snapshot.ts";
 
-/** One JSON object a line, for programs: `start`, `progress` each second, `note`, and `result`. */
+const INTERVAL_MS = 1_000;
+
+/** One JSON object a line, for programs: `start`, `progress` each second and with each phase, `note`, and `result`. */
 export class JsonDisplay implements Display {
   readonly #write: (line: string) => void;
   #lastMs = Number.NEGATIVE_INFINITY;
+  #lastPhase: Phase = "starting";
 
   constructor(write: (line: string) => void) {
     this.#write = write;
@@ -14,7 +17,8 @@ export class JsonDisplay implements Display {
   }
 
   update(snapshot: Snapshot): void {
-    if (snapshot.elapsedMs - this.#lastMs < 1_000) return;
+    if (snapshot.phase === this.#lastPhase && snapshot.elapsedMs - this.#lastMs < INTERVAL_MS) return;
+    this.#lastPhase = snapshot.phase;
     this.#lastMs = snapshot.elapsedMs;
     this.#print({ type: "progress", ...snapshot });
   }

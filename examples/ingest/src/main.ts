@@ -25,8 +25,10 @@ async function show(options: Options): Promise<number> {
   const onSignal = (): void => {
     signals++;
     if (signals === 1) run.stop();
-    // The children notice that this process is gone. What is committed stays; the rest was never acknowledged.
-    else process.exit(STOPPED_EXIT_CODE);
+    else if (signals === 2) {
+      display.abandon();
+      void run.abort().finally(() => process.exit(STOPPED_EXIT_CODE));
+    }
   };
   process.on("SIGINT", onSignal).on("SIGTERM", onSignal);
   try {

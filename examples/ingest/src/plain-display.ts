@@ -1,13 +1,14 @@
 import { formatBytes, formatCount, formatSeconds, formatShare } from "./format.ts";
 import { formatOutcome } from "./outcome-text.ts";
-import type { Display, Outcome, SideSnapshot, Snapshot } from "./snapshot.ts";
+import type { Display, Outcome, Phase, SideSnapshot, Snapshot } from "./snapshot.ts";
 
 const INTERVAL_MS = 1_000;
 
-/** A line a second, for logs and pipes. */
+/** A line a second, and one when a phase begins, for logs and pipes. */
 export class PlainDisplay implements Display {
   readonly #write: (line: string) => void;
   #lastMs = Number.NEGATIVE_INFINITY;
+  #lastPhase: Phase = "starting";
 
   constructor(write: (line: string) => void) {
     this.#write = write;
@@ -18,7 +19,9 @@ export class PlainDisplay implements Display {
   }
 
   update(snapshot: Snapshot): void {
-    if (snapshot.phase === "starting" || snapshot.elapsedMs - this.#lastMs < INTERVAL_MS) return;
+    if (snapshot.phase === "starting") return;
+    if (snapshot.phase === this.#lastPhase && snapshot.elapsedMs - this.#lastMs < INTERVAL_MS) return;
+    this.#lastPhase = snapshot.phase;
     this.#lastMs = snapshot.elapsedMs;
     this.#write(`${toLine(snapshot)}\n`);
   }

@@ -19,6 +19,7 @@ export class Run {
   readonly #tracker: Tracker;
   #server: Worker<ServerCommand, ServerStatus> | null = null;
   #fleet: Worker<FleetCommand, ProcessStatus> | null = null;
+  #database: DatabaseFile | null = null;
   #wasStopped = false;
   #onStop: () => void = () => {};
 
@@ -33,6 +34,7 @@ export class Run {
     const { mode } = this.#options;
     const database =
       mode === "send" ? null : await DatabaseFile.prepare(this.#options.databasePath, this.#options.overwrite);
+    this.#database = database;
     const timer = setInterval(() => this.#display.update(this.#tracker.take()), REFRESH_MS);
     try {
       const url = database === null ? (this.#options.url as string) : await this.#startServer(database.path);
@@ -59,6 +61,12 @@ export class Run {
     this.#fleet?.send({ type: "stop" });
     this.#server?.send({ type: "drain" });
     this.#onStop();
+  }
+
+  /** Ends everything at once. A database that is kept holds what was committed. */
+  async abort(): Promise<void> {
+    await Promise.all([this.#fleet?.kill(), this.#server?.kill()]);
+    await this.#database?.dispose();
   }
 
   async #startServer(databasePath: string): Promise<string> {
