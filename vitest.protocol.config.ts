@@ -11,7 +11,7 @@ export default defineConfig({
       enabled: true,
       provider: "v8",
       include: ["packages/sluice/src/protocol/**/*.ts"],
-      exclude: ["**/*.test.ts"],
+      exclude: ["**/*.test.ts", "**/*.test-support.ts"],
       reporter: [["text", { skipFull: true }]],
       thresholds: { branches: 100 },
     },

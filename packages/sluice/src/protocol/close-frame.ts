@@ -1,10 +1,10 @@
 import { CloseCode, isReceivableCloseCode } from "./close-code.ts";
 import { ProtocolError } from "./protocol-error.ts";
-import type { Utf8Codec } from "./utf8.ts";
+import { standardUtf8Codec, type Utf8Codec } from "./utf8.ts";
 
 /** Bytes of UTF-8 that a reason takes; a Close frame has room for 123 behind the code (RFC 6455 §5.5). */
 export function closeReasonByteLength(reason: string): number {
-  return new TextEncoder().encode(reason).byteLength;
+  return standardUtf8Codec.encode(reason).byteLength;
 }
 
 /** The body of a Close frame: empty without a code. @throws {RangeError} if the reason is longer than 123 bytes */

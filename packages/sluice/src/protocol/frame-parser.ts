@@ -1,7 +1,7 @@
-import { CloseCode } from "./close-code.ts";
-import { applyMask } from "./mask.ts";
+import { checkHeader, MAX_HEADER_BYTES, readPayloadLength, receivedHeaderByteLength } from "./frame-header.ts";
+import { applyMask, wordsOf } from "./mask.ts";
 import { Opcode } from "./opcode.ts";
-import { ProtocolError } from "./protocol-error.ts";
+import { toPlainBytes } from "./plain-bytes.ts";
 import type { Role } from "./role.ts";
 
 /** What {@link FrameParser.readHeader} found. */
@@ -18,17 +18,20 @@ export type HeaderResult = (typeof HeaderResult)[keyof typeof HeaderResult];
 export class FrameParser {
   readonly #isServer: boolean;
   readonly #maySetRsv1: boolean;
-  /** Chunks behind the current one. */
+  /** Chunks behind the current one, none of them empty, from index {@link #first} on. */
   readonly #later: Uint8Array[] = [];
+  #first = 0;
   #laterBytes = 0;
-  /** The current chunk, and what of it is not consumed. */
+  /** The current chunk, a plain Uint8Array, and the end of what is consumed of it. */
   chunk: Uint8Array = EMPTY;
   position = 0;
   #end = 0;
-  readonly #cutHeader: Uint8Array = new Uint8Array(14);
+  /** The current chunk as words, once something in it is masked. */
+  #words: Int32Array | null = null;
+  readonly #cutHeader: Uint8Array = new Uint8Array(MAX_HEADER_BYTES);
   #cutHeaderLength = 0;
-  /** Payload bytes of the frame that are not unmasked yet. */
-  #remaining = 0;
+  /** Payload bytes of the current frame that are not consumed yet. */
+  remaining = 0;
   #key = 0;
   #phase = 0;
 
@@ -50,35 +53,42 @@ export class FrameParser {
     return this.#end - this.position + this.#laterBytes + this.#cutHeaderLength;
   }
 
-  /** Payload bytes of the current frame that are still to come. */
-  get remaining(): number {
-    return this.#remaining;
-  }
-
   /** Stores a chunk, by reference. */
-  receive(chunk: Uint8Array): void {
-    if (this.position === this.#end && this.#later.length === 0) this.#setChunk(chunk);
+  receive(bytes: Uint8Array): void {
+    if (bytes.byteLength === 0) return;
+    const chunk = toPlainBytes(bytes);
+    if (this.position === this.#end && this.#laterBytes === 0) this.#setChunk(chunk);
     else {
       this.#later.push(chunk);
       this.#laterBytes += chunk.byteLength;
     }
   }
 
-  /** Copies what is not consumed out of memory that its owner will use again. Only the newest chunk can be such. */
+  /**
+   * Copies what is not consumed out of memory that its owner will use again. Only the newest chunk can be such. Many chunks
+   * become one, since a peer that sends single bytes must not cost an object for each.
+   */
   retain(): void {
-    // Not slice(): a Buffer's is no copy. A chunk that waits behind a consumed one is copied all the same.
-    const newest = this.#later.pop();
-    if (newest !== undefined) this.#later.push(new Uint8Array(newest));
-    else if (this.position === this.#end) this.#setChunk(EMPTY);
-    else this.#setChunk(new Uint8Array(this.chunk.subarray(this.position, this.#end)));
+    // A chunk that waits behind a consumed one is copied all the same.
+    const later = this.#later;
+    const newest = later.pop();
+    if (newest === undefined) {
+      this.#setChunk(this.position === this.#end ? EMPTY : this.chunk.slice(this.position));
+    } else if (later.length - this.#first < JOINED_CHUNKS) {
+      later.push(newest.slice());
+    } else {
+      const joined = join([this.chunk.subarray(this.position), ...later, newest]);
+      this.#clearLater();
+      this.#setChunk(joined);
+    }
   }
 
-  /** Drops all bytes. */
+  /** Drops all bytes, and the message in progress. */
   clear(): void {
-    this.#later.length = 0;
-    this.#laterBytes = 0;
+    this.#clearLater();
     this.#cutHeaderLength = 0;
     this.#setChunk(EMPTY);
+    this.isInMessage = false;
   }
 
   /**
@@ -88,18 +98,19 @@ export class FrameParser {
    * @throws {ProtocolError} 1002, or 1009 for a length beyond 2^53-1
    */
   readHeader(isMessageWanted: boolean): HeaderResult {
-    if (this.#cutHeaderLength > 0) return this.#readCutHeader();
+    if (this.#cutHeaderLength > 0) return this.#readCutHeader(isMessageWanted);
     if (this.position === this.#end && !this.#nextChunk()) return HeaderResult.NEED_DATA;
     const { chunk, position } = this;
-    if (!isMessageWanted && !this.isInMessage) {
-      const opcode = (chunk[position] as number) & 0x0f;
-      if (opcode === Opcode.TEXT || opcode === Opcode.BINARY) return HeaderResult.STALLED;
-    }
+    const first = chunk[position] as number;
+    if (!isMessageWanted && this.#beginsMessage(first)) return HeaderResult.STALLED;
     const available = this.#end - position;
-    const headerLength = available === 1 ? 14 : getHeaderLength(chunk[position + 1] as number);
-    if (available < headerLength) return this.#readCutHeader();
+    if (available < 2) return this.#readCutHeader(isMessageWanted);
+    const second = chunk[position + 1] as number;
+    checkHeader(first, second, this.#isServer, this.#maySetRsv1, this.isInMessage);
+    const headerLength = receivedHeaderByteLength(second);
+    if (available < headerLength) return this.#readCutHeader(isMessageWanted);
+    this.#setHeader(chunk, position, headerLength);
     this.position = position + headerLength;
-    this.#parseHeader(chunk, position);
     return HeaderResult.HEADER;
   }
 
@@ -111,39 +122,64 @@ export class FrameParser {
   unmaskPayload(): number {
     if (this.position === this.#end && !this.#nextChunk()) return 0;
     const start = this.position;
-    const length = Math.min(this.#remaining, this.#end - start);
+    const length = Math.min(this.remaining, this.#end - start);
     if (this.#isServer) {
-      applyMask(this.chunk, start, start + length, this.#key, this.#phase);
+      this.#words ??= wordsOf(this.chunk);
+      applyMask(this.chunk, this.#words, start, start + length, this.#key, this.#phase);
       this.#phase += length;
     }
     this.position = start + length;
-    this.#remaining -= length;
+    this.remaining -= length;
     return length;
+  }
+
+  #beginsMessage(first: number): boolean {
+    const opcode = first & 0x0f;
+    return !this.isInMessage && (opcode === Opcode.TEXT || opcode === Opcode.BINARY);
+  }
+
+  #clearLater(): void {
+    this.#later.length = 0;
+    this.#first = 0;
+    this.#laterBytes = 0;
   }
 
   #setChunk(chunk: Uint8Array): void {
     this.chunk = chunk;
     this.position = 0;
     this.#end = chunk.byteLength;
+    this.#words = null;
   }
 
   #nextChunk(): boolean {
-    const next = this.#later.shift();
+    const later = this.#later;
+    const next = later[this.#first];
     if (next === undefined) return false;
     this.#laterBytes -= next.byteLength;
+    // Not shift(): it may move all of a long array, each time.
+    later[this.#first++] = EMPTY;
+    if (this.#first * 2 >= later.length) {
+      later.splice(0, this.#first);
+      this.#first = 0;
+    }
     this.#setChunk(next);
-    return next.byteLength > 0 || this.#nextChunk();
+    return true;
   }
 
-  /** Gathers a header that chunks cut. */
-  #readCutHeader(): HeaderResult {
+  /** Gathers a header that chunks cut. What its first two bytes tell is checked as soon as they are there. */
+  #readCutHeader(isMessageWanted: boolean): HeaderResult {
     const header = this.#cutHeader;
+    if (!isMessageWanted && this.#cutHeaderLength > 0 && this.#beginsMessage(header[0] as number)) {
+      return HeaderResult.STALLED;
+    }
     for (;;) {
       const length = this.#cutHeaderLength;
-      const needed = length < 2 ? 2 : getHeaderLength(header[1] as number);
-      if (length >= 2 && length === needed) {
+      if (length === 2) {
+        checkHeader(header[0] as number, header[1] as number, this.#isServer, this.#maySetRsv1, this.isInMessage);
+      }
+      if (length >= 2 && length === receivedHeaderByteLength(header[1] as number)) {
         this.#cutHeaderLength = 0;
-        this.#parseHeader(header, 0);
+        this.#setHeader(header, 0, length);
         return HeaderResult.HEADER;
       }
       if (this.position === this.#end && !this.#nextChunk()) return HeaderResult.NEED_DATA;
@@ -151,127 +187,37 @@ export class FrameParser {
     }
   }
 
-  #parseHeader(bytes: Uint8Array, offset: number): void {
+  /** Takes over a complete header whose first two bytes are checked. */
+  #setHeader(bytes: Uint8Array, offset: number, headerLength: number): void {
     const first = bytes[offset] as number;
-    const second = bytes[offset + 1] as number;
-    const opcode = first & 0x0f;
-    const isFin = first >= 0x80;
-    const lengthField = second & 0x7f;
-    this.opcode = opcode as Opcode;
-    this.isFin = isFin;
+    this.opcode = (first & 0x0f) as Opcode;
+    this.isFin = first >= 0x80;
     this.isRsv1 = (first & 0x40) !== 0;
-    if ((first & 0x70) !== 0) this.#checkReservedBits(first);
-    if (second >= 0x80 !== this.#isServer) this.#failMask();
-    if (opcode >= 0x8) this.#checkControl(opcode, isFin, lengthField);
-    else this.#checkData(opcode);
-    let next = offset + 2;
-    if (lengthField < 126) this.payloadLength = lengthField;
-    else if (lengthField === 126) {
-      this.payloadLength = ((bytes[next] as number) << 8) | (bytes[next + 1] as number);
-      next += 2;
-      if (this.payloadLength < 126) failLength();
-    } else {
-      this.payloadLength = readUint64(bytes, next);
-      next += 8;
-    }
+    this.payloadLength = readPayloadLength(bytes, offset);
+    this.remaining = this.payloadLength;
     if (this.#isServer) {
+      const key = offset + headerLength - 4;
       this.#key =
-        (bytes[next] as number) |
-        ((bytes[next + 1] as number) << 8) |
-        ((bytes[next + 2] as number) << 16) |
-        ((bytes[next + 3] as number) << 24);
+        (bytes[key] as number) |
+        ((bytes[key + 1] as number) << 8) |
+        ((bytes[key + 2] as number) << 16) |
+        ((bytes[key + 3] as number) << 24);
       this.#phase = 0;
     }
-    this.#remaining = this.payloadLength;
-  }
-
-  /** RFC 6455 §5.2: "MUST be 0 unless an extension is negotiated"; RFC 7692 §6: RSV1 on the first frame of a message only. */
-  #checkReservedBits(first: number): void {
-    const opcode = first & 0x0f;
-    const isFirstOfMessage = opcode === Opcode.TEXT || opcode === Opcode.BINARY;
-    if ((first & 0x30) === 0 && this.#maySetRsv1 && isFirstOfMessage) return;
-    throw protocolError("Cannot accept the frame as a reserved bit is set", "RFC 6455 §5.2", "ERR_SLUICE_RESERVED_BIT");
-  }
-
-  /** RFC 6455 §5.1: a server "MUST close the connection upon receiving a frame that is not masked"; a client the reverse. */
-  #failMask(): never {
-    const text = this.#isServer ? "a client must mask its frames" : "a server must not mask its frames";
-    throw protocolError(`Cannot accept the frame as ${text}`, "RFC 6455 §5.1", "ERR_SLUICE_INVALID_MASK");
-  }
-
-  #checkControl(opcode: number, isFin: boolean, lengthField: number): void {
-    if (opcode > Opcode.PONG) failOpcode(opcode);
-    // RFC 6455 §5.5: "MUST have a payload length of 125 bytes or less and MUST NOT be fragmented"
-    if (!isFin) {
-      throw protocolError("Cannot accept a fragmented control frame", "RFC 6455 §5.5", "ERR_SLUICE_FRAGMENTED_CONTROL");
-    }
-    if (lengthField > 125) {
-      throw protocolError(
-        "Cannot accept a control frame of more than 125 bytes",
-        "RFC 6455 §5.5",
-        "ERR_SLUICE_CONTROL_TOO_LONG",
-      );
-    }
-  }
-
-  /** RFC 6455 §5.4: continuation frames only inside a message, others only outside. */
-  #checkData(opcode: number): void {
-    if (opcode > Opcode.BINARY) failOpcode(opcode);
-    if ((opcode === Opcode.CONTINUATION) === this.isInMessage) return;
-    const text = this.isInMessage ? "a message is unfinished" : "there is no message to continue";
-    throw protocolError(`Cannot accept the frame as ${text}`, "RFC 6455 §5.4", "ERR_SLUICE_UNEXPECTED_FRAME");
   }
 }
 
 const EMPTY = new Uint8Array(0);
 
-/** The header's length, from its second byte. */
-function getHeaderLength(second: number): number {
-  const lengthField = second & 0x7f;
-  return (lengthField < 126 ? 2 : lengthField === 126 ? 4 : 10) + (second >= 0x80 ? 4 : 0);
-}
+/** So many waiting chunks are joined: the objects of single-byte chunks would take a hundred times their bytes. */
+const JOINED_CHUNKS = 64;
 
-/** RFC 6455 §5.2: 64 bits, "the most significant bit MUST be 0", in the shortest form. */
-function readUint64(bytes: Uint8Array, offset: number): number {
-  const high = readUint32(bytes, offset);
-  const low = readUint32(bytes, offset + 4);
-  if (high >= 2 ** 31 || (high === 0 && low < 65_536)) failLength();
-  if (high >= 2 ** 21) {
-    throw new ProtocolError(CloseCode.MESSAGE_TOO_BIG, "Cannot accept a frame of 2^53 bytes or more", {
-      section: "RFC 6455 §10.4",
-      code: "ERR_SLUICE_MESSAGE_TOO_BIG",
-      limit: "maxMessageBytes",
-    });
+function join(chunks: readonly Uint8Array[]): Uint8Array {
+  const joined = new Uint8Array(chunks.reduce((sum, chunk) => sum + chunk.byteLength, 0));
+  let offset = 0;
+  for (const chunk of chunks) {
+    joined.set(chunk, offset);
+    offset += chunk.byteLength;
   }
-  return high * 2 ** 32 + low;
-}
-
-function readUint32(bytes: Uint8Array, offset: number): number {
-  return (
-    (((bytes[offset] as number) << 24) |
-      ((bytes[offset + 1] as number) << 16) |
-      ((bytes[offset + 2] as number) << 8) |
-      (bytes[offset + 3] as number)) >>>
-    0
-  );
-}
-
-function failLength(): never {
-  throw protocolError(
-    "Cannot accept the frame as its length is not in the shortest form",
-    "RFC 6455 §5.2",
-    "ERR_SLUICE_INVALID_LENGTH",
-  );
-}
-
-function failOpcode(opcode: number): never {
-  throw protocolError(
-    `Cannot accept the frame as opcode ${opcode} is reserved`,
-    "RFC 6455 §5.2",
-    "ERR_SLUICE_RESERVED_OPCODE",
-  );
-}
-
-function protocolError(message: string, section: string, code: string): ProtocolError {
-  return new ProtocolError(CloseCode.PROTOCOL_ERROR, message, { section, code });
+  return joined;
 }

@@ -1,3 +1,4 @@
+import { headerByteLength, writeHeader } from "./frame-header.ts";
 import { applyMask, type MaskingKeys } from "./mask.ts";
 import { Opcode } from "./opcode.ts";
 import type { OutputBlocks } from "./output-blocks.ts";
@@ -61,19 +62,7 @@ export class FrameWriter {
 
   #finish(block: Uint8Array, offset: number, first: number, length: number, headerLength: number): void {
     const keys = this.#keys;
-    const maskBit = keys === null ? 0 : 0x80;
-    block[offset] = first;
-    if (length < 126) {
-      block[offset + 1] = maskBit | length;
-    } else if (length < 65_536) {
-      block[offset + 1] = maskBit | 126;
-      block[offset + 2] = length >> 8;
-      block[offset + 3] = length & 0xff;
-    } else {
-      block[offset + 1] = maskBit | 127;
-      writeUint32(block, offset + 2, Math.floor(length / 2 ** 32));
-      writeUint32(block, offset + 6, length >>> 0);
-    }
+    writeHeader(block, offset, first, keys === null ? 0 : 0x80, length);
     const payloadOffset = offset + headerLength;
     if (keys !== null) {
       const key = keys.next();
@@ -81,7 +70,7 @@ export class FrameWriter {
       block[payloadOffset - 3] = (key >>> 8) & 0xff;
       block[payloadOffset - 2] = (key >>> 16) & 0xff;
       block[payloadOffset - 1] = key >>> 24;
-      applyMask(block, payloadOffset, payloadOffset + length, key, 0);
+      if (length > 0) applyMask(block, this.#blocks.wordsOf(block), payloadOffset, payloadOffset + length, key, 0);
     }
     this.#blocks.commit(headerLength + length);
   }
@@ -89,15 +78,3 @@ export class FrameWriter {
 
 /** Below this a loop is faster than `set` with a view. */
 const SHORT_COPY_BYTES = 32;
-
-/** RFC 6455 §5.2: "the minimal number of bytes MUST be used to encode the length" */
-function headerByteLength(payloadLength: number): number {
-  return payloadLength < 126 ? 2 : payloadLength < 65_536 ? 4 : 10;
-}
-
-function writeUint32(block: Uint8Array, offset: number, value: number): void {
-  block[offset] = value >>> 24;
-  block[offset + 1] = (value >>> 16) & 0xff;
-  block[offset + 2] = (value >>> 8) & 0xff;
-  block[offset + 3] = value & 0xff;
-}

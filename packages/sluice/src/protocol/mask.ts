@@ -1,33 +1,50 @@
 /**
  * Masking (RFC 6455 §5.3): byte i of the payload is XORed with byte i mod 4 of the key; the same again unmasks.
  *
- * A key is a 32-bit number whose lowest byte is the first on the wire, so that on a little-endian machine a word of
- * payload is XORed at once.
+ * A key is a 32-bit number whose lowest byte is the first on the wire, and payload is XORed a word at a time. The view of
+ * the words costs more than a short payload's masking: who owns the bytes makes it once, with {@link wordsOf}, for all
+ * frames in them.
  */
 
-const IS_LITTLE_ENDIAN = new Uint8Array(Uint32Array.of(1).buffer)[0] === 1;
+/** Turns four bytes in the order of the wire into a word of this machine, whatever its byte order. */
+const keyBytes = new Uint8Array(4);
+const keyWord = new Int32Array(keyBytes.buffer);
 
-/** Below this length a loop over bytes beats the making of a view. */
-const WIDE_FROM_BYTES = 64;
+/** The memory of `bytes` as 32-bit words, from the word in which it begins to the last whole one. */
+export function wordsOf(bytes: Uint8Array): Int32Array {
+  const lead = bytes.byteOffset & 3;
+  return new Int32Array(bytes.buffer, bytes.byteOffset - lead, (lead + bytes.byteLength) >> 2);
+}
 
 /**
  * Masks `bytes[start, end)` in place.
  *
+ * @param words {@link wordsOf} the same bytes
  * @param phase how many bytes of this payload came before
  */
-export function applyMask(bytes: Uint8Array, start: number, end: number, key: number, phase: number): void {
+export function applyMask(
+  bytes: Uint8Array,
+  words: Int32Array,
+  start: number,
+  end: number,
+  key: number,
+  phase: number,
+): void {
   let rotated = rotate(key, phase);
   let i = start;
-  if (IS_LITTLE_ENDIAN && end - start >= WIDE_FROM_BYTES) {
-    while (((bytes.byteOffset + i) & 3) !== 0) {
-      bytes[i] = (bytes[i] as number) ^ (rotated & 0xff);
-      rotated = rotate(rotated, 1);
-      i++;
-    }
-    const words = new Int32Array(bytes.buffer, bytes.byteOffset + i, (end - i) >> 2);
-    const length = words.length;
-    for (let w = 0; w < length; w++) words[w] = (words[w] as number) ^ rotated;
-    i += length << 2;
+  // Byte i lies in word (i + lead) / 4. About twice as fast as a view per call from 32 bytes to 512.
+  const lead = bytes.byteOffset - words.byteOffset;
+  const aligned = Math.min(end, i + (-(i + lead) & 3));
+  for (; i < aligned; i++) {
+    bytes[i] = (bytes[i] as number) ^ (rotated & 0xff);
+    rotated = rotate(rotated, 1);
+  }
+  const lastWord = (end + lead) >> 2;
+  let word = (i + lead) >> 2;
+  if (word < lastWord) {
+    const wordKey = toWord(rotated);
+    i += (lastWord - word) << 2;
+    for (; word < lastWord; word++) words[word] = (words[word] as number) ^ wordKey;
   }
   for (; i < end; i++) {
     bytes[i] = (bytes[i] as number) ^ (rotated & 0xff);
@@ -39,6 +56,14 @@ export function applyMask(bytes: Uint8Array, start: number, end: number, key: nu
 function rotate(key: number, phase: number): number {
   const shift = (phase & 3) << 3;
   return shift === 0 ? key : (key >>> shift) | (key << (32 - shift));
+}
+
+function toWord(key: number): number {
+  keyBytes[0] = key & 0xff;
+  keyBytes[1] = (key >>> 8) & 0xff;
+  keyBytes[2] = (key >>> 16) & 0xff;
+  keyBytes[3] = key >>> 24;
+  return keyWord[0] as number;
 }
 
 /** Keys from a cryptographic source, fetched in bulk: unpredictable, each used once (RFC 6455 §5.3, §10.3). */

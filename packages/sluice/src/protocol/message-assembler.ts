@@ -36,7 +36,8 @@ export class MessageAssembler {
     const bytes = this.#bytes;
     const length = this.#length;
     this.clear();
-    return bytes.byteLength === length ? bytes : bytes.slice(0, length);
+    // Also an empty message gets memory of its own: its receiver may transfer it to another thread.
+    return bytes.byteLength === length && length > 0 ? bytes : bytes.slice(0, length);
   }
 
   clear(): void {
@@ -45,14 +46,10 @@ export class MessageAssembler {
   }
 
   #grow(length: number, total: number): void {
-    const doubled = Math.max(2 * this.#bytes.byteLength, TRUSTED_BYTES);
-    // A total that is known is not exceeded; one that is not known is the length so far.
-    const capacity =
-      total > length
-        ? Math.max(length, Math.min(total, doubled))
-        : this.#bytes.byteLength === 0
-          ? length
-          : Math.max(length, 2 * this.#bytes.byteLength);
+    const doubled = 2 * this.#bytes.byteLength;
+    // A length that is known is reserved, within reason; one that is not is guessed by doubling, from the second slice on.
+    const wanted = total >= length ? Math.min(total, Math.max(doubled, TRUSTED_BYTES)) : doubled;
+    const capacity = Math.max(length, wanted);
     const grown = new Uint8Array(capacity);
     grown.set(this.#bytes.subarray(0, this.#length));
     this.#bytes = grown;

@@ -1,3 +1,5 @@
+import { wordsOf } from "./mask.ts";
+
 /**
  * Output is encoded into blocks: many small frames share one, so that one write carries them; a frame larger than a block
  * gets a block of its own size. Blocks of the usual size come from a pool of the process and go back to it, so that a
@@ -7,6 +9,7 @@ export class OutputBlocks {
   /** Finished blocks, oldest first. */
   readonly #full: Uint8Array[] = [];
   #current: Uint8Array | null = null;
+  #words: Int32Array | null = null;
   #used = 0;
   #fullBytes = 0;
 
@@ -37,6 +40,12 @@ export class OutputBlocks {
     return this.#used;
   }
 
+  /** The words of the block that {@link reserve} returned last, to mask them. */
+  wordsOf(block: Uint8Array): Int32Array {
+    this.#words ??= wordsOf(block);
+    return this.#words;
+  }
+
   /** Says that so many of the reserved bytes were written. */
   commit(size: number): void {
     this.#used += size;
@@ -44,29 +53,25 @@ export class OutputBlocks {
 
   /** The filled part of the oldest block, or null. */
   take(): Uint8Array | null {
-    const full = this.#full.shift();
-    if (full !== undefined) {
-      this.#fullBytes -= full.byteLength;
-      return full;
-    }
-    const current = this.#current;
-    if (current === null) return null;
-    const taken = current.subarray(0, this.#used);
-    this.#current = null;
-    this.#used = 0;
+    if (this.#full.length === 0 && this.#current !== null) this.#finishCurrent(this.#current);
+    const taken = this.#full.shift();
+    if (taken === undefined) return null;
+    this.#fullBytes -= taken.byteLength;
+    if (taken.buffer.byteLength === BLOCK_BYTES) lent.set(taken.buffer, taken.byteLength);
     return taken;
+  }
+
+  /** Forgets everything. */
+  clear(): void {
+    for (let block = this.take(); block !== null; block = this.take()) recycleBlock(block);
   }
 
   #finishCurrent(current: Uint8Array): void {
     this.#full.push(current.subarray(0, this.#used));
     this.#fullBytes += this.#used;
     this.#current = null;
+    this.#words = null;
     this.#used = 0;
-  }
-
-  /** Forgets everything. */
-  clear(): void {
-    for (let block = this.take(); block !== null; block = this.take()) recycleBlock(block);
   }
 }
 
@@ -78,12 +83,20 @@ const POOLED_BLOCKS = 16;
 
 const pool: Uint8Array[] = [];
 
+/** The memory of blocks that were taken, with the number of bytes handed out. What is not in here is not ours to use. */
+const lent = new WeakMap<ArrayBufferLike, number>();
+
 function acquireBlock(): Uint8Array {
   return pool.pop() ?? new Uint8Array(BLOCK_BYTES);
 }
 
-/** Takes back the memory of a block that was handed out by {@link OutputBlocks.take}; foreign memory is left alone. */
+/**
+ * Takes back the memory of a block that was handed out by {@link OutputBlocks.take}. Anything else is left alone: a part of
+ * one, one that was given back before, memory of somebody else.
+ */
 export function recycleBlock(taken: Uint8Array): void {
-  if (taken.buffer.byteLength !== BLOCK_BYTES || taken.byteOffset !== 0 || pool.length === POOLED_BLOCKS) return;
-  pool.push(new Uint8Array(taken.buffer));
+  const { buffer } = taken;
+  if (lent.get(buffer) !== taken.byteLength || taken.byteOffset !== 0) return;
+  lent.delete(buffer);
+  if (pool.length < POOLED_BLOCKS) pool.push(new Uint8Array(buffer));
 }

@@ -43,11 +43,6 @@ export class Utf8Validator {
     this.#codec = codec;
   }
 
-  /** Begins a new text. */
-  reset(): void {
-    this.#needed = 0;
-  }
-
   /** @returns false as soon as the text cannot be valid any more */
   push(bytes: Uint8Array, start: number, end: number): boolean {
     let i = start;
