@@ -7,7 +7,7 @@ import {
   receivedHeaderByteLength,
   writeHeader,
 } from "./frame-header.ts";
-import { hex } from "./splits.test-support.ts";
+import { bytes, hex } from "./splits.test-support.ts";
 
 describe("RFC 6455 §5.2 Base framing", () => {
   const forms: [payloadLength: number, header: string][] = [
@@ -37,6 +37,12 @@ describe("RFC 6455 §5.2 Base framing", () => {
     expect(second).toBe(Number.parseInt(header.slice(3, 5), 16) | 0x80);
     expect(readPayloadLength(target, 0)).toBe(payloadLength);
     expect(receivedHeaderByteLength(second)).toBe(headerByteLength(payloadLength) + 4);
+  });
+
+  it("a length of 2^53, which a number does not hold exactly, fails with 1009 whatever the limit is (F10)", () => {
+    expect(() => readPayloadLength(bytes("82 7f 00 20 00 00 00 00 00 00"), 0)).toThrow(
+      expect.objectContaining({ closeCode: 1009, limit: "maxMessageBytes" }),
+    );
   });
 
   it("has no header longer than MAX_HEADER_BYTES", () => {

@@ -212,4 +212,8 @@ describe("RFC 7692 §7.1 the client on the server's response", () => {
       expect((error as HandshakeError).code).toBe("ERR_SLUICE_HANDSHAKE_EXTENSIONS");
     }
   });
+
+  it("shows no more than 200 characters of the response in its text", () => {
+    expect(() => acceptResponse("a".repeat(201), P)).toThrow(/"a{200}…"$/);
+  });
 });
