@@ -56,7 +56,7 @@ async function installPackages() {
     return;
   }
   say(`Installing ${missing.join(", ")} (${command})`);
-  // A policy of its own keeps the services from being started: the tests start what they need, on ports of their own.
+  // In run level 1 invoke-rc.d starts no service: the tests start what they need, on ports of their own.
   const aptEnv = { ...env, DEBIAN_FRONTEND: "noninteractive", RUNLEVEL: "1" };
   const options = ["-o", "DPkg::Lock::Timeout=600", "-qq", "-y"];
   await run("apt-get", [...options, "update"], { env: aptEnv });

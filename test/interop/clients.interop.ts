@@ -1,6 +1,7 @@
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { afterAll, describe, expect, it } from "vitest";
 import { type CaseResult, type ClientPeer, clientPeers } from "./client-peers.ts";
 import { type EchoServer, startEchoServer } from "./echo-server.ts";
+import { startBeforeAll } from "./start-before-all.ts";
 import type { TappedConnection } from "./wire-tap.ts";
 
 describe("Peers as client", () => {
@@ -13,7 +14,7 @@ function defineCases(peer: ClientPeer): void {
   let output = "";
 
   // The peer runs all of its cases in one process; then each is judged, by its own word, our server's and the wire.
-  beforeAll(async () => {
+  startBeforeAll(async () => {
     server = await startEchoServer();
     ({ results, output } = await peer.run(`ws://127.0.0.1:${server.tap.port}`, peer.cases));
   });

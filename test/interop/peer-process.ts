@@ -3,6 +3,12 @@ import { once } from "node:events";
 import net from "node:net";
 import { listen } from "../support/listen.ts";
 
+/** The processes that run now: none of them outlives this one, also not when a hook ran out of time. */
+const running = new Set<ChildProcess>();
+process.once("exit", () => {
+  for (const child of running) child.kill("SIGKILL");
+});
+
 /** A peer in a process of its own. Keeps what it prints, for the message of a test that fails. */
 export class PeerProcess {
   readonly child: ChildProcess;
@@ -15,6 +21,7 @@ export class PeerProcess {
   constructor(command: string, args: readonly string[], env: NodeJS.ProcessEnv = {}) {
     this.command = [command, ...args].join(" ");
     this.child = spawn(command, args, { stdio: ["ignore", "pipe", "pipe"], env: { ...process.env, ...env } });
+    running.add(this.child);
     this.child.stdout?.setEncoding("utf8").on("data", (text: string) => {
       this.#stdout += text;
       this.#append(text);
@@ -27,6 +34,7 @@ export class PeerProcess {
     // "close", not "exit": all of its output has come then.
     this.child.on("close", (code, signal) => {
       this.#isGone = true;
+      running.delete(this.child);
       this.#append(`(ended: ${signal ?? code})\n`);
     });
   }

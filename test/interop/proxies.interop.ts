@@ -1,12 +1,13 @@
 import { WebSocketStream, type WebSocketStreamOptions } from "sluice";
 import { type ServerWebSocketStream, serve, type WebSocketStreamServer } from "sluice/server";
-import { afterAll, afterEach, beforeAll, describe, expect, it, onTestFailed } from "vitest";
+import { afterAll, afterEach, describe, expect, it, onTestFailed } from "vitest";
 import { createCertificate } from "../support/certificate.ts";
 import { withResolvers } from "../support/with-resolvers.ts";
 import { type EchoChannel, endingOf, openPlain } from "./echo-channel.ts";
 import { type EchoServer, startEchoServer } from "./echo-server.ts";
 import { COMPRESSIBLE_TEXT, createBytes, isSame, MULTI_BYTE_TEXT, SIZES } from "./payloads.ts";
 import { proxies, type ReverseProxy, type RunningProxy } from "./proxies.ts";
+import { startBeforeAll } from "./start-before-all.ts";
 
 describe("Proxies", () => {
   for (const proxy of proxies) describe(`${proxy.name} ${proxy.version}`, () => defineCases(proxy));
@@ -22,7 +23,7 @@ function defineCases(proxy: ReverseProxy): void {
   let toEcho: RunningProxy;
   let channels: EchoChannel[] = [];
 
-  beforeAll(async () => {
+  startBeforeAll(async () => {
     certificate = await createCertificate();
     echoServer = await startEchoServer();
     toEcho = await proxy.start({ port: echoServer.tap.port, certificate });
@@ -130,7 +131,7 @@ function defineCases(proxy: ReverseProxy): void {
     let toServer: RunningProxy;
     let accepted: ReturnType<typeof withResolvers<ServerWebSocketStream>>;
 
-    beforeAll(async () => {
+    startBeforeAll(async () => {
       // Without the tap, which is one more buffer.
       server = await serve({ port: 0, host: "127.0.0.1", origins: "*" }, (stream) => accepted.resolve(stream));
       toServer = await proxy.start({ port: (await server.listening).port, certificate });

@@ -1,6 +1,6 @@
-import { WebSocketStream, type WebSocketStreamOptions } from "sluice";
-import { afterAll, afterEach, beforeAll, describe, expect, it, onTestFailed } from "vitest";
-import { type EchoChannel, endingOf, type Message } from "./echo-channel.ts";
+import { WebSocket, WebSocketStream, type WebSocketStreamOptions } from "sluice";
+import { afterAll, afterEach, describe, expect, it, onTestFailed } from "vitest";
+import { type EchoChannel, endingOf, type Message, openPlain } from "./echo-channel.ts";
 import {
   COMPRESSIBLE_TEXT,
   createBytes,
@@ -11,6 +11,7 @@ import {
   SIZES,
 } from "./payloads.ts";
 import { type RunningPeer, type ServerPeer, serverPeers } from "./server-peers.ts";
+import { startBeforeAll } from "./start-before-all.ts";
 import { WireTap } from "./wire-tap.ts";
 
 describe("Peers as server", () => {
@@ -22,7 +23,7 @@ function defineCases(peer: ServerPeer): void {
   let tap: WireTap;
   let channels: EchoChannel[] = [];
 
-  beforeAll(async () => {
+  startBeforeAll(async () => {
     running = await peer.start();
     tap = await WireTap.open(running.port);
   });
@@ -170,6 +171,46 @@ function defineCases(peer: ServerPeer): void {
     }
   });
 
+  if (peer.open === openPlain)
+    describe("WebSocket class", () => {
+      const open = async (): Promise<WebSocket> => {
+        const socket = new WebSocket(`ws://127.0.0.1:${tap.port}/`);
+        socket.binaryType = "arraybuffer";
+        await eventOf(socket, "open");
+        return socket;
+      };
+      it("echoes, with what compression there is", async () => {
+        const socket = await open();
+        const messages = peer.carries.includes("binary")
+          ? ["Hello", createBytes(70_000), COMPRESSIBLE_TEXT]
+          : ["Hello", COMPRESSIBLE_TEXT];
+        for (const message of messages) {
+          const received = eventOf(socket, "message");
+          socket.send(message);
+          const { data } = (await received) as MessageEvent<string | ArrayBuffer>;
+          expect(isSame(typeof data === "string" ? data : new Uint8Array(data), message)).toBe(true);
+        }
+        const closed = eventOf(socket, "close");
+        socket.close(4000, "ours ✓");
+        expect(await closed).toMatchObject({ wasClean: true, code: tap.last.closeOf("server")?.closeCode });
+        expect(tap.last.closeOf("client")).toEqual({ closeCode: 4000, reason: "ours ✓" });
+      });
+      if (peer.commands.includes("close"))
+        it("tells the peer's code and reason", async () => {
+          const socket = await open();
+          const closed = eventOf(socket, "close");
+          socket.send("/close 4001 theirs ✓");
+          expect(await closed).toMatchObject({ wasClean: true, code: 4001, reason: "theirs ✓" });
+        });
+      if (peer.commands.includes("terminate"))
+        it("tells an abrupt end", async () => {
+          const socket = await open();
+          const closed = eventOf(socket, "close");
+          socket.send("/terminate");
+          expect(await closed).toMatchObject({ wasClean: false, code: 1006, reason: "" });
+        });
+    });
+
   describe("close", () => {
     /** The peer's own Close frame is what `closed` must tell, to the letter (RFC 6455 §7.1.5, §7.1.6). */
     async function expectPeersClose(channel: EchoChannel): Promise<void> {
@@ -227,4 +268,8 @@ function defineCases(peer: ServerPeer): void {
       expect(await endingOf(channel.stream)).toEqual({ isClean: false, closeCode: 1006 });
     });
   });
+}
+
+function eventOf(target: EventTarget, type: string): Promise<Event> {
+  return new Promise((resolve) => target.addEventListener(type, resolve, { once: true }));
 }
