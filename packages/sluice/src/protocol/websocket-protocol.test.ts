@@ -23,6 +23,18 @@ describe("the pull (spec-digest 6.2)", () => {
     expect(other.next(true)).toBe(ProtocolEvent.NEED_DATA);
   });
 
+  it.each([
+    ["nothing follows", "82 01 07"],
+    ["an unwanted message follows", "82 01 07 82 00"],
+    ["a Close followed", "82 01 07 88 00"],
+  ])("a message is let go with the next call, so that a connection at rest holds none: %s", (_, wire) => {
+    const protocol = createProtocol({ role: "client" });
+    protocol.receive(bytes(wire));
+    expect([protocol.next(true), protocol.message]).toEqual([ProtocolEvent.MESSAGE, Uint8Array.of(7)]);
+    protocol.next(false);
+    expect(protocol.message).toBe("");
+  });
+
   it("R2: stalls in front of a data message that nobody wants, and consumes no byte of it", () => {
     const protocol = createProtocol({ role: "client" });
     protocol.receive(bytes("81 01 61"));

@@ -99,6 +99,8 @@ export class WebSocketProtocol {
    * @throws {ProtocolError} if the peer broke a rule
    */
   next(isMessageWanted: boolean): ProtocolEvent {
+    // A message is its receiver's now; a connection at rest would hold it.
+    this.message = "";
     if (this.#isClosed) return ProtocolEvent.NEED_DATA;
     const parser = this.#parser;
     const reader = this.#reader;
@@ -211,7 +213,7 @@ export class WebSocketProtocol {
 
   #toEvent(result: ReadResult): ProtocolEvent {
     if (result === ReadResult.PENDING) return ProtocolEvent.PENDING;
-    this.message = this.#reader.message;
+    this.message = this.#reader.takeMessage();
     this.messageByteLength = this.#reader.messageByteLength;
     return ProtocolEvent.MESSAGE;
   }
