@@ -6,6 +6,7 @@ import { ReadyState } from "../protocol/ready-state.ts";
 import type { Role } from "../protocol/role.ts";
 import type { Utf8Codec } from "../protocol/utf8.ts";
 import { ProtocolEvent, WebSocketProtocol } from "../protocol/websocket-protocol.ts";
+import type { Budget, BudgetMember } from "./budget.ts";
 import type { ByteTransport, ByteTransportListener } from "./byte-transport.ts";
 import { type Clock, Deadline } from "./clock.ts";
 import { ConnectionError } from "./connection-error.ts";
@@ -29,6 +30,8 @@ export class Connection {
   readonly #outbox: Outbox;
   readonly #closeTimeoutMs: number;
   readonly #deadline: Deadline;
+  readonly #budget: Budget | null;
+  #chargedBytes = 0;
   readonly #keepAliveOptions: KeepaliveOptions | false;
   #keepAlive: Keepalive | null = null;
   #observer: ConnectionObserver = NO_OBSERVER;
@@ -69,6 +72,7 @@ export class Connection {
     this.#closeTimeoutMs = options.closeTimeoutMs ?? DEFAULT_LIMITS.closeTimeoutMs;
     this.#deadline = new Deadline(options.clock);
     this.#keepAliveOptions = options.keepAlive ?? DEFAULT_KEEPALIVE;
+    this.#budget = options.budget ?? null;
     this.#protocol = new WebSocketProtocol({
       role: options.role,
       fillRandom: options.fillRandom,
@@ -172,13 +176,22 @@ export class Connection {
   send(data: string | Uint8Array, compress: boolean = true): SendTicket | null {
     if (this.#readyState !== ReadyState.OPEN) throw new Error("Cannot send as the connection is not open");
     this.#messagesSent++;
-    return this.#outbox.send(data, compress);
+    const ticket = this.#outbox.send(data, compress);
+    if (ticket !== null) this.#charge();
+    return ticket;
   }
 
   /** Sends a frame that many connections share; a server's connection only. @returns as `send` */
   sendShared(frame: SharedFrame): SendTicket | null {
     this.#messagesSent++;
-    return this.#outbox.sendShared(frame);
+    const ticket = this.#outbox.sendShared(frame);
+    if (ticket !== null) this.#charge();
+    return ticket;
+  }
+
+  /** Whether the memory that connections share is nearly used up, so that each should hold little. */
+  get isMemoryTight(): boolean {
+    return this.#budget?.isAboveSoft ?? false;
   }
 
   /** Whether a message would go out at once. */
@@ -268,6 +281,7 @@ export class Connection {
       this.#outbox.onAccepted(byteLength);
       this.#sendRequestedClose();
       this.#noteCloseFlushed();
+      this.#charge();
     },
     onEnd: () => {
       this.#hasInputEnded = true;
@@ -426,6 +440,7 @@ export class Connection {
   /** Decides what follows once nothing more can be parsed: pause, go on reading, or the end of the connection. */
   #afterInput(): void {
     if (this.#isParsing) return;
+    this.#charge();
     if (!this.#hasInputEnded) {
       this.#updateFlow();
       return;
@@ -437,6 +452,29 @@ export class Connection {
     // C08: the stream of bytes ended without a Close frame.
     else this.#transport.destroy();
   }
+
+  #charge(): void {
+    const budget = this.#budget;
+    if (budget === null) return;
+    const held = this.heldBytes;
+    const isGone = this.#readyState === ReadyState.CLOSED;
+    const bytes = isGone ? 0 : held.in + held.out + (this.#observer.queuedBytes ?? 0);
+    const before = this.#chargedBytes;
+    if (bytes === before) return;
+    this.#chargedBytes = bytes;
+    budget.charge(this.#member, before, bytes);
+  }
+
+  readonly #member: BudgetMember = {
+    giveUp: () => {
+      const text = "the memory budget is used up";
+      this.fail(
+        CloseCode.TRY_AGAIN_LATER,
+        text,
+        new ConnectionError(`The connection was given up: ${text} (memoryBudgetBytes)`, "ERR_SLUICE_MEMORY_BUDGET"),
+      );
+    },
+  };
 
   /** The pause rule (R6). */
   #updateFlow(): void {
@@ -469,6 +507,7 @@ export class Connection {
       this.#observer.onClosed(result);
       this.#outbox.settleAll(false);
       this.#protocol.close();
+      this.#charge();
     });
   }
 
@@ -517,12 +556,16 @@ export interface ConnectionOptions {
   readonly closeTimeoutMs?: number | undefined;
   /** Pings, and what follows from silence; see {@link KeepaliveOptions}. @defaultValue on */
   readonly keepAlive?: KeepaliveOptions | false | undefined;
+  /** What this connection holds is charged to it. @defaultValue none */
+  readonly budget?: Budget | undefined;
   /** Whether `queuedBytes` is kept; costs a little per frame. @defaultValue false */
   readonly tracksQueuedBytes?: boolean | undefined;
 }
 
 /** One ordered sequence of notifications (spec-digest 4.7, L12): messages, onCloseStarted, onClosed. */
 export interface ConnectionObserver {
+  /** Payload bytes of messages that the observer has queued. */
+  readonly queuedBytes?: number;
   /** A message, only while there is demand and the connection is not discarding. The observer takes back the demand itself. */
   onMessage(message: string | Uint8Array<ArrayBuffer>, byteLength: number): void;
   /** The connection became CLOSING (L1); "remote" if the peer's Close frame, in its place behind all messages, did it. */

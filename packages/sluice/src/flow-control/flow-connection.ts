@@ -163,6 +163,10 @@ export class FlowConnection implements ConnectionSurface {
     return this.#current === null && this.#queue.length === 0 && this.#base.isRoomy;
   }
 
+  get isMemoryTight(): boolean {
+    return this.#base.isMemoryTight;
+  }
+
   onRoomy(callback: (isRoomy: boolean) => void): void {
     this.#roomWaiters.push(callback);
   }

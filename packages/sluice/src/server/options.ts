@@ -65,7 +65,11 @@ export interface UpgradeOptions extends ConnectionSettings {
   maxConnectionsPerAddress?: number | undefined;
   /** Time for the request head, and then again for the hook and the wait for a reader; above it 408, then 503. @defaultValue 10,000 */
   handshakeTimeoutMs?: number | undefined;
-  /** Memory for all connections together. Reserved. */
+  /**
+   * Bytes that all connections of this server may hold together, from 1 MiB. From three quarters of it each connection queues
+   * one message at most; above it new handshakes get 503, and the connection that held most for longest is closed with 1013.
+   * @defaultValue a quarter of the memory that the process may use
+   */
   memoryBudgetBytes?: number | undefined;
 }
 
@@ -119,6 +123,7 @@ export function validateServerOptions(options: ServerOptions): void {
   }
   requireCount("connectionsHighWaterMark", options.connectionsHighWaterMark, 0);
   requireCount("maxConnections", options.maxConnections, 1);
+  requireCount("memoryBudgetBytes", options.memoryBudgetBytes, 1_048_576);
   requireCount("maxPendingHandshakes", options.maxPendingHandshakes, 1);
   requireCount("maxConnectionsPerAddress", options.maxConnectionsPerAddress, 1);
   requireCount("handshakeTimeoutMs", options.handshakeTimeoutMs, 1);

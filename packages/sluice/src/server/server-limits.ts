@@ -1,3 +1,5 @@
+import os from "node:os";
+
 /** The numbers of {@link DEFAULT_SERVER_LIMITS}. */
 export interface ServerLimits {
   connectionsHighWaterMark: number;
@@ -35,3 +37,12 @@ export const REFUSAL_LINGER_MS = 2000;
 
 /** Refused sockets that may linger at once; more are cut off as soon as their answer is with the kernel. */
 export const MAX_LINGERING_REFUSALS = 256;
+
+/** A quarter of the memory that this process may use: the rest is the application's, and the system's for its sockets. */
+export function getDefaultMemoryBudget(): number {
+  const constrained = process.constrainedMemory();
+  const total = os.totalmem();
+  // Without a limit the number is 0, or beyond all memory.
+  const available = constrained > 0 && constrained < total ? constrained : total;
+  return Math.max(16 * 1024 * 1024, Math.floor(available / 4));
+}

@@ -2,6 +2,7 @@ import { createHash } from "node:crypto";
 import type { IncomingMessage } from "node:http";
 import type { Duplex } from "node:stream";
 import type { TLSSocket } from "node:tls";
+import { Budget } from "../connection/budget.ts";
 import type { Clock } from "../connection/clock.ts";
 import { Connection } from "../connection/connection.ts";
 import { DuplexTransport } from "../node/duplex-transport.ts";
@@ -26,7 +27,7 @@ import { HandshakeLostError, PendingHandshake } from "./pending-handshake.ts";
 import { RefusalSender, refuse, refuseForNow, UpgradeRefusedError } from "./refusal.ts";
 import { getRequestField } from "./request-field.ts";
 import { isResponse, toRefusal } from "./response-refusal.ts";
-import { DEFAULT_SERVER_LIMITS } from "./server-limits.ts";
+import { DEFAULT_SERVER_LIMITS, getDefaultMemoryBudget } from "./server-limits.ts";
 import { ServerWebSocketStream } from "./server-websocket-stream.ts";
 import { requireOffered, selectProtocol } from "./subprotocol.ts";
 import { getPathAndQuery } from "./upgrade-router.ts";
@@ -50,6 +51,7 @@ export class Upgrader {
   readonly #isOriginAllowed: OriginCheck;
   readonly #handshakeTimeoutMs: number;
   readonly #admissions: Admissions;
+  readonly #budget: Budget;
   readonly #pending = new Set<PendingHandshake>();
   #isRefusingAll = false;
 
@@ -60,6 +62,7 @@ export class Upgrader {
     this.#isOriginAllowed = createOriginCheck(options.origins ?? "same-host");
     this.#handshakeTimeoutMs = options.handshakeTimeoutMs ?? DEFAULT_SERVER_LIMITS.handshakeTimeoutMs;
     this.#admissions = new Admissions({ ...DEFAULT_SERVER_LIMITS, ...definedLimits(options) });
+    this.#budget = new Budget(options.memoryBudgetBytes ?? getDefaultMemoryBudget(), () => clock.now());
     this.connections = new OpenConnections(clock);
     this.refusals = new RefusalSender(clock);
   }
@@ -86,6 +89,9 @@ export class Upgrader {
     try {
       pending.check();
       this.#refuseIfToldSo();
+      if (this.#budget.isAboveHard) {
+        throw refuseForNow(503, "The server's connections hold as much memory as they may (memoryBudgetBytes)");
+      }
       admission = this.#admissions.admit((socket as Partial<TLSSocket>).remoteAddress ?? "");
       const plan = await this.#negotiate(pending);
       return await this.#openInTurn(pending, plan, head, admission, queue);
@@ -194,6 +200,7 @@ export class Upgrader {
       fillRandom,
       utf8: utf8Codec,
       deflate: plan.createCodec(),
+      budget: this.#budget,
       ...plan.limits,
     });
     const { url, protocol, extensions, settings } = plan;

@@ -286,9 +286,12 @@ export class WebSocketStream {
     connection.setDemand(source.hasDemand);
     connection.start(
       {
+        get queuedBytes() {
+          return source.queuedBytes;
+        },
         onMessage: (message, byteLength) => {
           source.push(message, byteLength);
-          connection.setDemand(source.hasDemand);
+          connection.setDemand(source.hasDemand && !(connection.isMemoryTight && source.queuedBytes > 0));
         },
         onCloseStarted: (initiator) => {
           if (initiator === "local") return;

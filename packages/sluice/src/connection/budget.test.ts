@@ -1,0 +1,114 @@
+import { describe, expect, it } from "vitest";
+import { Established } from "../streams/established.ts";
+import { WebSocketStream } from "../streams/websocket-stream.ts";
+import { HostilePeer } from "../testing/hostile-peer.ts";
+import { MemoryTransport } from "../testing/memory-transport.ts";
+import { VirtualClock } from "../testing/virtual-clock.ts";
+import { Budget } from "./budget.ts";
+import { Connection } from "./connection.ts";
+
+const MIB = 1_048_576;
+
+async function openConnections(count: number, budget: Budget, clock: VirtualClock) {
+  const made = Array.from({ length: count }, () => {
+    const [transport, peerTransport] = MemoryTransport.pair(clock);
+    const connection = new Connection(transport, {
+      role: "server",
+      clock,
+      budget,
+      fillRandom: () => {},
+      keepAlive: false,
+    });
+    const options = { readableStrategy: { highWaterMark: 100 } };
+    const info = { url: "ws://test/", protocol: "", extensions: "", options };
+    const stream = new WebSocketStream(new Established(connection, info) as never);
+    return { stream, peer: new HostilePeer(peerTransport, "client") };
+  });
+  await clock.run();
+  return made;
+}
+
+describe("Budget", () => {
+  it("counts what members say, and forgets them", () => {
+    const budget = new Budget(MIB, () => 0);
+    const member = { giveUp: () => {} };
+    budget.charge(member, 0, 1000);
+    budget.charge(member, 1000, 800);
+    expect([budget.usedBytes, budget.isAboveSoft, budget.isAboveHard]).toEqual([800, false, false]);
+    budget.charge(member, 800, 900_000);
+    expect([budget.isAboveSoft, budget.isAboveHard]).toEqual([true, false]);
+    budget.charge(member, 900_000, 0);
+    expect(budget.usedBytes).toBe(0);
+  });
+
+  it("gives up the member that held most for longest, one at a time", () => {
+    let now = 0;
+    const budget = new Budget(MIB, () => now);
+    const given: string[] = [];
+    const members = ["old and large", "new and large", "old and small"].map((name) => ({
+      giveUp: () => void given.push(name),
+    }));
+    budget.charge(members[0] as never, 0, 400_000);
+    budget.charge(members[2] as never, 0, 70_000);
+    now = 1000;
+    budget.charge(members[1] as never, 0, 500_000);
+    expect(given).toEqual([]);
+    budget.charge(members[1] as never, 500_000, 600_000);
+    expect(given).toEqual(["old and large"]);
+    budget.charge(members[0] as never, 400_000, 0);
+    budget.charge(members[1] as never, 600_000, 1_200_000);
+    expect(given).toEqual(["old and large", "old and small"]);
+  });
+
+  it("a small member is never given up, and one that shrinks is no candidate any more", () => {
+    const budget = new Budget(MIB, () => 0);
+    const given: string[] = [];
+    const small = { giveUp: () => void given.push("small") };
+    const shrunk = { giveUp: () => void given.push("shrunk") };
+    budget.charge(shrunk, 0, 100_000);
+    budget.charge(shrunk, 100_000, 10);
+    for (let i = 0; i < 20; i++) budget.charge({ ...small }, 0, 60_000);
+    expect(budget.isAboveHard).toBe(true);
+    expect(given).toEqual([]);
+  });
+});
+
+describe("connections under a budget", () => {
+  it("the one that holds most is closed with 1013 and told why; the others go on; everything is given back", async () => {
+    const clock = new VirtualClock();
+    const budget = new Budget(MIB, () => clock.now());
+    const [hoarder, modest] = await openConnections(2, budget, clock);
+    if (hoarder === undefined || modest === undefined) throw new Error("two were made");
+    hoarder.peer.sendFrame({ opcode: 2, payload: new Uint8Array(100_000) });
+    await clock.advance(1000);
+    hoarder.peer.sendFrame({ opcode: 2, isFin: false, payload: new Uint8Array(800_000) });
+    await clock.advance(1000);
+    modest.peer.sendFrame({ opcode: 2, isFin: false, payload: new Uint8Array(200_000) });
+    await clock.run();
+    await expect(hoarder.stream.closed).rejects.toMatchObject({ cause: { code: "ERR_SLUICE_MEMORY_BUDGET" } });
+    expect(hoarder.peer.closes).toEqual([[1013, "the memory budget is used up"]]);
+    modest.peer.sendFrame({ opcode: 0, payload: new Uint8Array(1000) });
+    await clock.run();
+    const { readable } = await modest.stream.opened;
+    expect((await readable.getReader().read()).value).toHaveLength(201_000);
+    modest.stream.close();
+    modest.peer.sendClose();
+    modest.peer.end();
+    await clock.advance(5000);
+    expect(budget.usedBytes).toBe(0);
+  });
+
+  it("above the soft mark a connection queues one message, whatever its strategy allows", async () => {
+    const clock = new VirtualClock();
+    const budget = new Budget(MIB, () => clock.now());
+    const [receiver] = await openConnections(1, budget, clock);
+    if (receiver === undefined) throw new Error("one was made");
+    budget.charge({ giveUp: () => {} }, 0, 800_000);
+    for (let i = 0; i < 50; i++) receiver.peer.sendText("a message");
+    await clock.run();
+    expect(receiver.stream.metrics().messagesReceived).toBe(1);
+    const { readable } = await receiver.stream.opened;
+    const reader = readable.getReader();
+    for (let i = 0; i < 50; i++) expect((await reader.read()).value).toBe("a message");
+  });
+});
