@@ -94,6 +94,31 @@ describe("the pull (spec-digest 6.2)", () => {
     expect([protocol.next(true), protocol.isInMessage]).toEqual([ProtocolEvent.NEED_DATA, false]);
   });
 
+  it.each([
+    ["a header", "83 00", 1002],
+    ["a length", "82 7e 00 01", 1002],
+    ["text that is not UTF-8, with a frame behind it", "81 01 ff 81 01 61", 1007],
+    ["text in a fragment, with the next behind it", "01 01 ff 80 01 61", 1007],
+    ["the body of a Close, with a frame behind it", "88 01 03 81 01 61", 1002],
+  ])("RFC 6455 §7.1.7: after a fault nothing is processed, the same error comes again: %s", (_, wire, closeCode) => {
+    const protocol = createProtocol({ role: "client" });
+    const errorOf = (): unknown => {
+      try {
+        return protocol.next(true);
+      } catch (error) {
+        return error;
+      }
+    };
+    protocol.receive(bytes(wire));
+    const first = errorOf();
+    expect(first).toMatchObject({ closeCode });
+    protocol.receive(bytes("81 01 61"));
+    expect([errorOf(), errorOf()]).toEqual([first, first]);
+    expect([protocol.bufferedBytes, protocol.assembledBytes, protocol.isInMessage]).toEqual([0, 0, false]);
+    protocol.close();
+    expect(protocol.next(true)).toBe(ProtocolEvent.NEED_DATA);
+  });
+
   it("a fault behind messages is thrown after them", () => {
     expect(receiveInAllSplits(bytes("81 01 61 82 00 83 00"), { role: "client" })).toEqual({
       events: [

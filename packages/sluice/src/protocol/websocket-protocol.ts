@@ -23,7 +23,7 @@ export type ProtocolEvent = (typeof ProtocolEvent)[keyof typeof ProtocolEvent];
  * takes when it writes.
  *
  * A message that is whole in one chunk is decoded where it lies; any other is assembled, its text validated as it comes
- * (F19). A fault of the peer is thrown as a ProtocolError, after which the object must not be used for receiving.
+ * (F19). A fault of the peer is thrown as a ProtocolError, after which nothing more is received.
  */
 export class WebSocketProtocol {
   readonly #utf8: Utf8Codec;
@@ -33,6 +33,8 @@ export class WebSocketProtocol {
   readonly #deflate: PerMessageDeflateCodec | null;
   readonly #reader: MessageReader;
   #isClosed = false;
+  /** What {@link next} threw. */
+  #error: unknown = null;
   #isInFrame = false;
   #controlPayload: Uint8Array = EMPTY;
   #controlLength = 0;
@@ -80,7 +82,7 @@ export class WebSocketProtocol {
 
   /** Stores bytes, by reference; they may be changed in place. */
   receive(chunk: Uint8Array): void {
-    if (!this.#isClosed) this.#parser.receive(chunk);
+    if (!this.#isClosed && this.#error === null) this.#parser.receive(chunk);
   }
 
   /** Copies what is stored and not parsed, because the owner of the last chunk will use its memory again. */
@@ -96,12 +98,24 @@ export class WebSocketProtocol {
   /**
    * One event.
    *
-   * @throws {ProtocolError} if the peer broke a rule
+   * @throws {ProtocolError} if the peer broke a rule; each later call throws the same
    */
   next(isMessageWanted: boolean): ProtocolEvent {
     // A message is its receiver's now; a connection at rest would hold it.
     this.message = "";
     if (this.#isClosed) return ProtocolEvent.NEED_DATA;
+    if (this.#error !== null) throw this.#error;
+    try {
+      return this.#parse(isMessageWanted);
+    } catch (error) {
+      // RFC 6455 §7.1.7: "MUST NOT continue to attempt to process data"
+      this.#error = error;
+      this.#dropInput();
+      throw error;
+    }
+  }
+
+  #parse(isMessageWanted: boolean): ProtocolEvent {
     const parser = this.#parser;
     const reader = this.#reader;
     if (reader.isInterrupted) {
@@ -193,12 +207,16 @@ export class WebSocketProtocol {
   /** Frees what is held. Nothing is received or sent afterwards. */
   close(): void {
     this.#isClosed = true;
-    this.#parser.clear();
-    this.#isInFrame = false;
-    this.#reader.clear();
+    this.#dropInput();
     this.#blocks.clear();
     this.#deflate?.inflater.close();
     this.#deflate?.deflater.close();
+  }
+
+  #dropInput(): void {
+    this.#parser.clear();
+    this.#reader.clear();
+    this.#isInFrame = false;
   }
 
   #sendControl(opcode: Opcode, payload: Uint8Array): void {
@@ -241,8 +259,7 @@ export class WebSocketProtocol {
     this.closeReason = reason;
     // C05: whatever follows a Close is ignored.
     this.#isClosed = true;
-    this.#parser.clear();
-    this.#reader.clear();
+    this.#dropInput();
     return ProtocolEvent.CLOSE;
   }
 }
