@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { FrameParser, HeaderResult } from "./frame-parser.ts";
-import { bytes, createProtocol, nextAll, receiveInAllSplits } from "./splits.test-support.ts";
+import type { ProtocolError } from "./protocol-error.ts";
+import { bytes, createProtocol, hex, nextAll, receiveInAllSplits } from "./splits.test-support.ts";
 import { ProtocolEvent } from "./websocket-protocol.ts";
 
 const fromServer = (wire: string) => receiveInAllSplits(bytes(wire), { role: "client" });
@@ -195,6 +196,89 @@ describe("RFC 6455 §5.5 Control frames", () => {
       [1, 2],
       [3, 4],
     ]);
+  });
+});
+
+/** Length fields: name, bytes behind the mask bit, and what RFC 6455 §5.2 says of them. */
+const LENGTHS: [field: number, rest: string, verdict: "exact" | "not minimal" | "top bit" | "beyond 2^53-1"][] = [
+  [0, "", "exact"],
+  [1, "", "exact"],
+  [125, "", "exact"],
+  [126, "00 00", "not minimal"],
+  [126, "00 7d", "not minimal"],
+  [126, "00 7e", "exact"],
+  [126, "ff ff", "exact"],
+  [127, "00 00 00 00 00 00 00 05", "not minimal"],
+  [127, "00 00 00 00 00 00 ff ff", "not minimal"],
+  [127, "00 00 00 00 00 01 00 00", "exact"],
+  [127, "00 1f ff ff ff ff ff ff", "exact"],
+  [127, "00 20 00 00 00 00 00 00", "beyond 2^53-1"],
+  [127, "80 00 00 00 00 00 00 05", "top bit"],
+];
+
+/** The specification once more, clause by clause, on bits and names instead of numbers. @returns the close code, or null */
+function judge(first: number, [field, , verdict]: (typeof LENGTHS)[number], context: Context): number | null {
+  const bits = first.toString(2).padStart(8, "0");
+  const [fin, rsv, opcode] = [bits.slice(0, 1), bits.slice(1, 4), bits.slice(4)];
+  const kinds: Record<string, string> = { "0000": "rest", "0001": "start", "0010": "start" };
+  for (const control of ["1000", "1001", "1010"]) kinds[control] = "control";
+  const kind = kinds[opcode];
+  const broken = [
+    kind === undefined, // §5.2: "If an unknown opcode is received"
+    rsv !== "000" && !(rsv === "100" && kind === "start" && context.hasDeflate), // §5.2, RFC 7692 §6
+    context.isMasked !== (context.role === "server"), // §5.1
+    kind === "control" && (fin === "0" || field > 125), // §5.5
+    kind === "rest" && !context.isInMessage, // §5.4
+    kind === "start" && context.isInMessage, // §5.4
+    verdict === "not minimal" || verdict === "top bit", // §5.2, D-29
+  ];
+  if (broken.includes(true)) return 1002;
+  return verdict === "beyond 2^53-1" ? 1009 : null;
+}
+
+interface Context {
+  role: "client" | "server";
+  hasDeflate: boolean;
+  isInMessage: boolean;
+  isMasked: boolean;
+}
+
+describe("RFC 6455 §5.2 every header there is", () => {
+  const inflater = { inflate: () => new Uint8Array(0), heldBytes: 0, close() {} };
+  const deflater = { shouldDeflate: () => false, deflate: () => null, heldBytes: 0, close() {} };
+  const booleans = [false, true];
+  const contexts: Context[] = (["client", "server"] as const).flatMap((role) =>
+    booleans.flatMap((hasDeflate) =>
+      booleans.flatMap((isInMessage) => booleans.map((isMasked) => ({ role, hasDeflate, isInMessage, isMasked }))),
+    ),
+  );
+
+  it.each(contexts)("to a $role, deflate $hasDeflate, inside a message $isInMessage, masked $isMasked", (context) => {
+    const { role, hasDeflate, isInMessage, isMasked } = context;
+    const outcomes: unknown[] = [];
+    const expected: unknown[] = [];
+    for (let first = 0; first < 256; first++) {
+      for (const length of LENGTHS) {
+        const [field, rest] = length;
+        const protocol = createProtocol({
+          role,
+          deflate: hasDeflate ? { inflater, deflater } : undefined,
+          maxMessageBytes: Number.MAX_SAFE_INTEGER,
+        });
+        if (isInMessage) protocol.receive(bytes(role === "server" ? "02 80 00 00 00 00" : "02 00"));
+        const second = field | (isMasked ? 0x80 : 0);
+        protocol.receive(Uint8Array.of(first, second, ...bytes(rest), ...(isMasked ? [1, 2, 3, 4] : [])));
+        const name = `${hex(Uint8Array.of(first, second))} ${rest}`;
+        expected.push([name, judge(first, length, context)]);
+        try {
+          protocol.next(true);
+          outcomes.push([name, null]);
+        } catch (error) {
+          outcomes.push([name, (error as ProtocolError).closeCode]);
+        }
+      }
+    }
+    expect(outcomes).toEqual(expected);
   });
 });
 
