@@ -403,7 +403,11 @@ export class Connection {
     // RFC 6455 §5.5.1: "MUST send a Close frame in response"; code and reason are echoed (D-22).
     if (!this.#isCloseSent) this.#sendClose(closeCode === CloseCode.NO_STATUS_RECEIVED ? null : closeCode, reason);
     // RFC 6455 §7.1.1: the server closes first, so that it holds TIME_WAIT; the client waits for the FIN.
-    if (this.#role === "server") this.#transport.end();
+    if (this.#role === "server") {
+      // A Pong that answers a Ping of the same packet still waits for the end of the turn.
+      this.#outbox.flush();
+      this.#transport.end();
+    }
     this.#setDeadlineAfterBothCloses();
   }
 
