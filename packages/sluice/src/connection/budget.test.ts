@@ -112,3 +112,26 @@ describe("connections under a budget", () => {
     for (let i = 0; i < 50; i++) expect((await reader.read()).value).toBe("a message");
   });
 });
+
+describe("a connection that is given up counts no more", () => {
+  it("so that what others take in the same turn ends no second one", async () => {
+    const clock = new VirtualClock();
+    const budget = new Budget(MIB, () => clock.now());
+    const [first, second] = await openConnections(2, budget, clock);
+    if (first === undefined || second === undefined) throw new Error("two were made");
+    first.peer.sendFrame({ opcode: 2, isFin: false, payload: new Uint8Array(600_000) });
+    await clock.run();
+    second.peer.sendFrame({ opcode: 2, isFin: false, payload: new Uint8Array(300_000) });
+    await clock.run();
+    const other = { giveUp: () => {} };
+    budget.charge(other, 0, 400_000);
+    expect(budget.isAboveHard).toBe(false);
+    budget.charge(other, 400_000, 410_000);
+    await clock.run();
+    await expect(first.stream.closed).rejects.toMatchObject({ cause: { code: "ERR_SLUICE_MEMORY_BUDGET" } });
+    second.peer.sendFrame({ opcode: 0, payload: new Uint8Array(1) });
+    await clock.run();
+    const { readable } = await second.stream.opened;
+    expect((await readable.getReader().read()).value).toHaveLength(300_001);
+  });
+});

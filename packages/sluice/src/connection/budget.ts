@@ -71,7 +71,7 @@ export class Budget {
 
 /** A connection as the budget sees it. */
 export interface BudgetMember {
-  /** Ends the connection; what it holds is free soon after. */
+  /** Ends the connection, and charges nothing for it any more. */
   giveUp(): void;
 }
 

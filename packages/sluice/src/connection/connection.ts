@@ -2,7 +2,7 @@ import { CloseCode } from "../protocol/close-code.ts";
 import { DEFAULT_LIMITS } from "../protocol/limits.ts";
 import type { PerMessageDeflateCodec } from "../protocol/permessage-deflate/codec.ts";
 import { ProtocolError } from "../protocol/protocol-error.ts";
-import { ReadyState } from "../protocol/ready-state.ts";
+import { ReadyState, transition } from "../protocol/ready-state.ts";
 import type { Role } from "../protocol/role.ts";
 import type { Utf8Codec } from "../protocol/utf8.ts";
 import { ProtocolEvent, WebSocketProtocol } from "../protocol/websocket-protocol.ts";
@@ -32,6 +32,7 @@ export class Connection {
   readonly #deadline: Deadline;
   readonly #budget: Budget | null;
   #chargedBytes = 0;
+  #isGivenUp = false;
   readonly #keepAliveOptions: KeepaliveOptions | false;
   #keepAlive: Keepalive | null = null;
   #observer: ConnectionObserver = NO_OBSERVER;
@@ -86,6 +87,7 @@ export class Connection {
       deflater: options.deflate?.deflater ?? null,
       tracksQueuedBytes: options.tracksQueuedBytes ?? false,
       onError: (error) => this.#failInternally(error),
+      onDrained: () => this.#sendRequestedClose(),
     });
   }
 
@@ -119,11 +121,12 @@ export class Connection {
 
   /** User-space bytes that this connection holds, each way; what the observer queues is not included. */
   get heldBytes(): { in: number; out: number } {
+    return { in: this.#heldBytesIn, out: this.#outbox.heldBytes };
+  }
+
+  get #heldBytesIn(): number {
     const protocol = this.#protocol;
-    return {
-      in: protocol.bufferedBytes + protocol.assembledBytes + this.#transport.unreadBytes,
-      out: this.#outbox.heldBytes,
-    };
+    return protocol.bufferedBytes + protocol.assembledBytes + this.#transport.unreadBytes;
   }
 
   /** Counters since the start. */
@@ -213,10 +216,11 @@ export class Connection {
    */
   startClose(closeCode: number | null, reason: string, flush: "current" | "all" | "cut"): void {
     if (this.#readyState !== ReadyState.OPEN) return;
-    this.#readyState = ReadyState.CLOSING;
+    this.#readyState = transition(this.#readyState, "closeStarted");
     this.#keepAlive?.stop();
     this.#requestedClose = { closeCode, reason };
-    if (flush !== "all") for (const ticket of this.#outbox.drop(flush === "current")) ticket.settle(false);
+    if (flush !== "all") this.#outbox.drop(flush === "current");
+    this.#outbox.settleDropped();
     this.#deadline.set(this.#closeTimeoutMs, () => this.#transport.destroy());
     this.#observer.onCloseStarted("local");
     this.#sendRequestedClose();
@@ -231,7 +235,7 @@ export class Connection {
     if (this.#hasFailed || this.#receivedClose !== null || this.#isFinishing) return;
     this.#hasFailed = true;
     this.#cause ??= cause;
-    this.#readyState = ReadyState.CLOSING;
+    this.#readyState = transition(this.#readyState, "closeStarted");
     this.#stopInput();
     this.#outbox.drop(false);
     if (!this.#isTransportClosed) {
@@ -275,11 +279,11 @@ export class Connection {
       this.#protocol.receive(chunk);
       this.#parse();
       if (isBorrowed && this.#protocol.bufferedBytes > 0) this.#retainAtEndOfTurn();
+      this.#charge();
     },
     onAccepted: (byteLength) => {
       if (this.#readyState === ReadyState.CLOSING && !this.#isFinishing) this.#deadline.restart();
       this.#outbox.onAccepted(byteLength);
-      this.#sendRequestedClose();
       this.#noteCloseFlushed();
       this.#charge();
     },
@@ -395,7 +399,7 @@ export class Connection {
   /** Spec-digest 2.12. */
   #receiveClose(closeCode: number, reason: string): void {
     this.#receivedClose = { closeCode, reason };
-    this.#readyState = ReadyState.CLOSING;
+    this.#readyState = transition(this.#readyState, "closeStarted");
     this.#isLost ||= this.#outbox.isMessagePending;
     this.#stopInput();
     this.#observer.onCloseStarted("remote");
@@ -444,7 +448,8 @@ export class Connection {
   /** Decides what follows once nothing more can be parsed: pause, go on reading, or the end of the connection. */
   #afterInput(): void {
     if (this.#isParsing) return;
-    this.#charge();
+    // A reader that takes message by message out of one chunk is charged once, when the chunk is used up.
+    if (!this.#isStalled) this.#charge();
     if (!this.#hasInputEnded) {
       this.#updateFlow();
       return;
@@ -460,9 +465,9 @@ export class Connection {
   #charge(): void {
     const budget = this.#budget;
     if (budget === null) return;
-    const held = this.heldBytes;
-    const isGone = this.#readyState === ReadyState.CLOSED;
-    const bytes = isGone ? 0 : held.in + held.out + (this.#observer.queuedBytes ?? 0);
+    const isGone = this.#isGivenUp || this.#readyState === ReadyState.CLOSED;
+    const held = this.#heldBytesIn + this.#outbox.heldBytes + (this.#observer.queuedBytes ?? 0);
+    const bytes = isGone ? 0 : held;
     const before = this.#chargedBytes;
     if (bytes === before) return;
     this.#chargedBytes = bytes;
@@ -472,6 +477,9 @@ export class Connection {
   readonly #member: BudgetMember = {
     giveUp: () => {
       const text = "the memory budget is used up";
+      // What it holds is free in a moment: it must not cost another connection its life meanwhile.
+      this.#isGivenUp = true;
+      this.#charge();
       this.fail(
         CloseCode.TRY_AGAIN_LATER,
         text,
@@ -504,7 +512,7 @@ export class Connection {
     this.#keepAlive?.stop();
     if (!this.#hasFailed) this.#deadline.clear();
     this.#clock.nextTask(() => {
-      this.#readyState = ReadyState.CLOSED;
+      this.#readyState = transition(this.#readyState, "closed");
       this.#ignoresInput = true;
       this.#isLost ||= this.#outbox.isMessagePending;
       const result = this.#getResult();

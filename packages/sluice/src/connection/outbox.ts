@@ -22,11 +22,14 @@ export class Outbox {
   readonly #deflater: Deflater | null;
   readonly #sendLimitBytes: number;
   readonly #onError: (error: unknown) => void;
+  readonly #onDrained: () => void;
   /** Messages not yet completely turned into frames. The first may be begun. Bounded by who calls `send`: a stream has one. */
   readonly #jobs: (SendJob | undefined)[] = [];
   #firstJob = 0;
   /** Tickets of messages whose frames are all written, waiting for the unsent bytes to fall (S3). */
   #waiting: SendTicket[] = [];
+  /** Tickets of messages that were given up; they settle with the connection. */
+  readonly #dropped: SendTicket[] = [];
   #roomWaiters: ((isRoomy: boolean) => void)[] = [];
   /** Blocks that the transport keeps, oldest first, and how much of the oldest is accepted. */
   readonly #inTransit: { bytes: Uint8Array; isShared: boolean }[] = [];
@@ -52,6 +55,7 @@ export class Outbox {
     this.#deflater = options.deflater;
     this.#sendLimitBytes = options.sendLimitBytes;
     this.#onError = options.onError;
+    this.#onDrained = options.onDrained;
     this.#unsentPayload = options.tracksQueuedBytes ? new UnsentPayload() : null;
   }
 
@@ -177,20 +181,27 @@ export class Outbox {
    * Gives up the messages that are not completely framed (S8, "cut").
    *
    * @param keepsFirst lets a message that has begun go on (D-14)
-   * @returns the tickets of what was given up; they are not settled here
    */
-  drop(keepsFirst: boolean): SendTicket[] {
+  drop(keepsFirst: boolean): void {
     const dropped = this.#jobs.splice(this.#firstJob + (keepsFirst ? 1 : 0)) as SendJob[];
-    for (const job of dropped) this.#queuedPayload -= job.end - job.start;
-    return dropped.map((job) => job.ticket);
+    for (const job of dropped) {
+      this.#queuedPayload -= job.end - job.start;
+      this.#dropped.push(job.ticket);
+    }
   }
 
-  /** Ends the waiting of every ticket; after the connection is closed. */
+  /** Tells those whose messages were given up. */
+  settleDropped(): void {
+    for (const ticket of this.#dropped.splice(0)) ticket.settle(false);
+  }
+
+  /** Ends the waiting of every ticket and of everybody who waits for room; after the connection is closed. */
   settleAll(isSent: boolean): void {
     const waiting = this.#waiting;
     this.#waiting = [];
     for (const ticket of waiting) ticket.settle(isSent);
-    for (const ticket of this.drop(false)) ticket.settle(false);
+    this.drop(false);
+    this.settleDropped();
     for (const callback of this.#roomWaiters.splice(0)) callback(false);
   }
 
@@ -279,8 +290,8 @@ export class Outbox {
     // A compressor may read its input later, so it gets memory of its own.
     if (shouldDeflate && !isText) job.bytes = data.slice();
     this.#pump();
-    if (job.start < job.end && job.bytes === data) {
-      // What is left is copied now, as the caller may change its buffer after this call.
+    if (job.start < job.end && job.bytes === data && opcode === undefined) {
+      // What is left is copied now, as the caller may change its buffer after this call. Nobody changes a broadcast's.
       job.bytes = data.slice(job.start);
       job.end -= job.start;
       job.start = 0;
@@ -302,6 +313,7 @@ export class Outbox {
       if (job.start === job.end) {
         this.#shiftJob();
         this.#waiting.push(job.ticket);
+        if (this.isDrained) this.#onDrained();
       }
     }
   }
@@ -415,6 +427,8 @@ export interface OutboxOptions {
   readonly tracksQueuedBytes: boolean;
   /** The compressor broke: our fault, the connection cannot go on. */
   readonly onError: (error: unknown) => void;
+  /** The last queued message was framed. */
+  readonly onDrained: () => void;
 }
 
 /** A message framed once for many connections. */

@@ -1,5 +1,6 @@
 import type { Connection } from "../connection/connection.ts";
-import type { SendTicket } from "../connection/send-ticket.ts";
+import { SendTicket } from "../connection/send-ticket.ts";
+import { ReadyState } from "../protocol/ready-state.ts";
 import { isPlain, toBytes } from "./buffer-source.ts";
 import { toUSVString } from "./idl-conversions.ts";
 import { MessageWritable, type WritableSink } from "./message-writable.ts";
@@ -74,7 +75,12 @@ export class MessageSink implements WritableSink {
   }
 
   get isReady(): boolean {
-    return this.#isStarted && !this.#isDone && this.#events.isOpen();
+    return this.#isStarted && !this.#isDone && this.#events.isOpen() && !this.#hasFailed;
+  }
+
+  /** The engine has failed the connection and reports it in the next task; what is written until then waits for its error. */
+  get #hasFailed(): boolean {
+    return this.#connection.readyState !== ReadyState.OPEN;
   }
 
   trySend(chunk: string | Uint8Array): boolean {
@@ -96,6 +102,7 @@ export class MessageSink implements WritableSink {
     const message = toMessage(chunk);
     // The conversion may have run the user's toString().
     if (!this.#events.isOpen()) throw this.#events.getClosedError();
+    if (this.#hasFailed) return this.#wait(new SendTicket(0));
     const ticket = this.#connection.send(message);
     return ticket === null ? undefined : this.#wait(ticket);
   }

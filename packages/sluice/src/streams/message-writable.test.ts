@@ -6,6 +6,7 @@ import { MessageSink, type WritableMessage } from "./message-sink.ts";
 
 /** A connection that takes a number of messages at once and makes the others wait. */
 class FakeConnection {
+  readonly readyState = 1;
   readonly sent: (string | Uint8Array)[] = [];
   readonly tickets: SendTicket[] = [];
   room: number = Number.POSITIVE_INFINITY;

@@ -335,7 +335,11 @@ export class WebSocketStream {
 
   static {
     closeValidated = (stream, closeCode, reason) => stream.#close(closeCode, reason);
-    getConnection = (stream) => (stream.#readyState === ReadyState.OPEN ? stream.#connection : null);
+    getConnection = (stream) => {
+      const connection = stream.#connection;
+      const isOpen = stream.#readyState === ReadyState.OPEN && connection?.readyState === ReadyState.OPEN;
+      return isOpen ? connection : null;
+    };
     for (const name of ["url", "opened", "closed", "close"]) {
       Object.defineProperty(WebSocketStream.prototype, name, { enumerable: true });
     }

@@ -1,0 +1,121 @@
+import { describe, expect, it } from "vitest";
+import type { PerMessageDeflateCodec } from "../protocol/permessage-deflate/codec.ts";
+import { broadcast } from "../server/broadcast.ts";
+import { Established } from "../streams/established.ts";
+import type { ConnectionLimits } from "../streams/options.ts";
+import { WebSocketError } from "../streams/websocket-error.ts";
+import { WebSocketStream } from "../streams/websocket-stream.ts";
+import { HostilePeer } from "../testing/hostile-peer.ts";
+import { MemoryTransport } from "../testing/memory-transport.ts";
+import { VirtualClock } from "../testing/virtual-clock.ts";
+import { Connection, type ConnectionOptions } from "./connection.ts";
+
+async function open(options: Partial<ConnectionOptions> = {}, limits: ConnectionLimits = {}) {
+  const clock = new VirtualClock();
+  const [transport, peerTransport] = MemoryTransport.pair(clock);
+  const connection = new Connection(transport, {
+    role: "server",
+    clock,
+    fillRandom: () => {},
+    keepAlive: false,
+    ...options,
+  });
+  const info = { url: "ws://test/", protocol: "", extensions: "", options: limits };
+  const stream = new WebSocketStream(new Established(connection, info) as never);
+  const peer = new HostilePeer(peerTransport, "client");
+  const { readable, writable } = await stream.opened;
+  await clock.run();
+  return { clock, connection, stream, peer, readable, writable };
+}
+
+/** A compressor that answers when the test says so. */
+function createSlowCodec(): { codec: PerMessageDeflateCodec; finish: () => void } {
+  const waiting: (() => void)[] = [];
+  const codec: PerMessageDeflateCodec = {
+    inflater: { inflate: () => new Uint8Array(0), heldBytes: 0, close: () => {} },
+    deflater: {
+      shouldDeflate: () => true,
+      deflate: () => new Promise((resolve) => waiting.push(() => resolve(Uint8Array.of(0)))),
+      heldBytes: 0,
+      close: () => {},
+    },
+  };
+  const finish = (): void => {
+    for (const resolve of waiting.splice(0)) resolve();
+  };
+  return { codec, finish };
+}
+
+describe("C10: the Close frame follows as soon as the messages in front of it are framed", () => {
+  it.each(["current", "all"] as const)('"%s": behind a message that is compressed in a thread', async (flush) => {
+    const { codec, finish } = createSlowCodec();
+    const { clock, connection, peer } = await open({ deflate: codec });
+    connection.send("compressed");
+    connection.startClose(4000, "bye", flush);
+    await clock.run();
+    expect(peer.frames).toEqual([]);
+    finish();
+    await clock.run();
+    expect(peer.frames.map(({ opcode, rsv }) => [opcode, rsv])).toEqual([
+      [1, 4],
+      [8, 0],
+    ]);
+    expect(peer.closes).toEqual([[4000, "bye"]]);
+  });
+
+  it("behind messages that wait for the end of the turn (sendLimitBytes 0)", async () => {
+    const { clock, connection, peer } = await open({ sendLimitBytes: 0 });
+    for (const text of ["a", "b", "c"]) connection.send(text);
+    connection.startClose(4000, "", "all");
+    await clock.run();
+    expect(peer.frames.map(({ opcode }) => opcode)).toEqual([1, 1, 1, 8]);
+  });
+});
+
+describe("promise 3: everything settles when the engine fails or the peer closes", () => {
+  it("a write() between the failure and its report rejects with the error of closed, and never throws", async () => {
+    const { clock, stream, peer, writable, readable } = await open();
+    const writer = writable.getWriter();
+    await writer.write("starts the stream");
+    await clock.run();
+    const reading = readable.getReader().read();
+    reading.catch(() => {});
+    // The parse happens inside a task of the clock; the write comes before the task that reports the failure.
+    let writing: Promise<void> | undefined;
+    const { fail } = Connection.prototype;
+    Connection.prototype.fail = function (this: Connection, ...args: Parameters<typeof fail>): void {
+      fail.apply(this, args);
+      writing = writer.write("in between");
+      writing.catch(() => {});
+    };
+    try {
+      peer.sendFrame({ opcode: 3 });
+      await clock.run();
+    } finally {
+      Connection.prototype.fail = fail;
+    }
+    const reason = await stream.closed.catch((error: unknown) => error);
+    expect(reason).toBeInstanceOf(WebSocketError);
+    await expect(writing).rejects.toBe(reason);
+    await expect(reading).rejects.toBe(reason);
+    await expect(writer.closed).rejects.toBe(reason);
+    expect(peer.frames.map(({ opcode }) => opcode)).toEqual([1, 8]);
+  });
+
+  it.each<[string, (peer: HostilePeer) => void]>([
+    ["the peer closes", (peer) => peer.sendClose(1000)],
+    ["the peer breaks a rule", (peer) => peer.sendFrame({ opcode: 3 })],
+  ])("a broadcast that is queued when %s is told as closed", async (_, act) => {
+    const { clock, stream, peer, writable } = await open();
+    peer.pause();
+    writable
+      .getWriter()
+      .write(new Uint8Array(400_000))
+      .catch(() => {});
+    await clock.run();
+    const result = broadcast([stream], "queued");
+    act(peer);
+    await clock.advance(60_000);
+    expect(await result).toEqual({ sent: 0, missed: [{ stream, why: "closed" }] });
+  });
+});
