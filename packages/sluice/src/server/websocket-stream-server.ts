@@ -76,10 +76,13 @@ export class WebSocketStreamServer {
       options.server === undefined
         ? listen(httpServer, options, (error) => this.#reportError(error, null))
         : whenListening(httpServer, options.path);
-    listening.then(this.#listening.resolve, (error: unknown) => {
-      this.#listening.reject(error);
-      if (ownServer !== null) this.#queue.error(error);
-    });
+    listening.then(
+      (info) => this.#listening.resolve(info),
+      (error: unknown) => {
+        this.#listening.reject(error);
+        if (ownServer !== null) this.#queue.error(error);
+      },
+    );
   }
 
   /**

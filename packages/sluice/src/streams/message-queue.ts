@@ -2,10 +2,11 @@ import type { ReadableMessage } from "./message-source.ts";
 
 /** Messages in order with their byte length and size, in a ring: no object and no shifting per message. */
 export class MessageQueue {
-  #messages: (ReadableMessage | undefined)[] = new Array(FIRST_SLOTS);
-  #byteLengths: number[] = new Array(FIRST_SLOTS);
-  #sizes: number[] = new Array(FIRST_SLOTS);
-  #mask: number = FIRST_SLOTS - 1;
+  #messages: (ReadableMessage | undefined)[] = EMPTY;
+  #byteLengths: number[] = EMPTY;
+  #sizes: number[] = EMPTY;
+  /** Slots less one, a power of two less one; -1 before the first message. */
+  #mask = -1;
   #head = 0;
   #length = 0;
   #totalBytes = 0;
@@ -50,10 +51,8 @@ export class MessageQueue {
   }
 
   clear(): void {
-    this.#messages = new Array(FIRST_SLOTS);
-    this.#byteLengths = new Array(FIRST_SLOTS);
-    this.#sizes = new Array(FIRST_SLOTS);
-    this.#mask = FIRST_SLOTS - 1;
+    this.#messages = this.#byteLengths = this.#sizes = EMPTY;
+    this.#mask = -1;
     this.#head = this.#length = this.#totalBytes = this.#totalSize = 0;
   }
 
@@ -69,10 +68,13 @@ export class MessageQueue {
 /** A power of two. */
 const FIRST_SLOTS = 4;
 
+/** Of every empty queue: never written to, since it has no slot. */
+const EMPTY: never[] = [];
+
 /** The full ring in order, in twice the room. */
 function unroll<Item>(ring: Item[], head: number): Item[] {
   const { length } = ring;
-  const wider = new Array<Item>(length * 2);
+  const wider = new Array<Item>(length === 0 ? FIRST_SLOTS : length * 2);
   for (let i = 0; i < length; i++) wider[i] = ring[(head + i) & (length - 1)] as Item;
   return wider;
 }

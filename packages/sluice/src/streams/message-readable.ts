@@ -8,9 +8,9 @@ import type { ReadableMessage } from "./message-source.ts";
 export class MessageReadable extends ReadableStream<ReadableMessage> {
   readonly #queue: ReadableQueue;
 
-  constructor(source: UnderlyingDefaultSource<ReadableMessage>, queue: ReadableQueue) {
-    super(source, { highWaterMark: 0 });
-    this.#queue = queue;
+  constructor(source: UnderlyingDefaultSource<ReadableMessage> & ReadableQueue) {
+    super(source, NOTHING_QUEUED);
+    this.#queue = source;
   }
 
   /** Like the platform's; the reader is a ReadableStreamDefaultReader. */
@@ -34,6 +34,8 @@ export class MessageReadable extends ReadableStream<ReadableMessage> {
     Object.defineProperty(prototype, Symbol.asyncIterator, { value: prototype.values, ...hidden });
   }
 }
+
+const NOTHING_QUEUED: QueuingStrategy<ReadableMessage> = { highWaterMark: 0 };
 
 /** The queue behind a {@link MessageReadable}, as its readers see it. */
 export interface ReadableQueue {

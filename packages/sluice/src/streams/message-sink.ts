@@ -12,7 +12,7 @@ export type WritableMessage = string | BufferSource;
  * The writable side: a platform WritableStream whose sink hands one message at a time to the connection
  * (spec-digest 2.8, 2.9). `write()` fulfils by the send rule S3, so `ready` and `pipeTo` follow the kernel.
  */
-export class MessageSink implements WritableSink {
+export class MessageSink implements WritableSink, UnderlyingSink<WritableMessage> {
   readonly writable: WritableStream<WritableMessage>;
   readonly #connection: Connection;
   readonly #events: MessageSinkEvents;
@@ -27,6 +27,7 @@ export class MessageSink implements WritableSink {
   #isStarted = false;
   /** What a writer's short cut has sent already, for the write() that the platform is about to call. */
   #presentTicket: SendTicket | null = null;
+  #isListening = false;
   readonly idleSize: number | null;
 
   constructor(
@@ -37,21 +38,43 @@ export class MessageSink implements WritableSink {
     this.#connection = connection;
     this.#events = events;
     this.idleSize = strategy?.size === undefined ? Number(strategy?.highWaterMark ?? 1) : null;
-    this.writable = new MessageWritable(
-      {
-        start: (controller) => {
-          this.#controller = controller;
-        },
-        write: (chunk) => this.#write(chunk),
-        close: () => this.#close(),
-        abort: (reason) => this.#abort(reason),
-      },
-      strategy,
-      this,
-    );
-    // D-13: Streams calls the sink's abort() only after the write in flight has settled; the signal comes at once.
-    const { signal } = this.#controller;
-    signal.addEventListener("abort", () => this.#abort(signal.reason), { once: true });
+    this.writable = new MessageWritable(this, strategy);
+  }
+
+  /** The platform's call, as the next three. */
+  start(controller: WritableStreamDefaultController): void {
+    this.#controller = controller;
+  }
+
+  write(chunk: unknown): Promise<void> | undefined {
+    this.#isStarted = true;
+    const presentTicket = this.#presentTicket;
+    if (presentTicket !== null) {
+      this.#presentTicket = null;
+      return this.#wait(presentTicket);
+    }
+    if (!this.#events.isOpen) throw this.#events.closedError;
+    const message = toMessage(chunk);
+    // The conversion may have run the user's toString().
+    if (!this.#events.isOpen) throw this.#events.closedError;
+    if (this.#hasFailed) return this.#wait(new SendTicket(0));
+    const ticket = this.#connection.send(message);
+    return ticket === null ? undefined : this.#wait(ticket);
+  }
+
+  close(): Promise<void> {
+    this.#isDone = true;
+    return new Promise((resolve, reject) => {
+      this.#pendingClose = { resolve, reject };
+      this.#events.onSinkClose();
+    });
+  }
+
+  abort(reason: unknown): void {
+    this.#isDone = true;
+    // A message that abort() cut off does not make the close unclean.
+    if (this.#events.isOpen) this.#rejectInFlight(reason);
+    this.#events.onSinkAbort(reason);
   }
 
   /** Errors the stream unless its end was the user's doing; a write in flight goes on. */
@@ -75,7 +98,7 @@ export class MessageSink implements WritableSink {
   }
 
   get isReady(): boolean {
-    return this.#isStarted && !this.#isDone && this.#events.isOpen() && !this.#hasFailed;
+    return this.#isStarted && !this.#isDone && this.#events.isOpen && !this.#hasFailed;
   }
 
   /** The engine has failed the connection and reports it in the next task; what is written until then waits for its error. */
@@ -91,23 +114,8 @@ export class MessageSink implements WritableSink {
     return false;
   }
 
-  #write(chunk: unknown): Promise<void> | undefined {
-    this.#isStarted = true;
-    const presentTicket = this.#presentTicket;
-    if (presentTicket !== null) {
-      this.#presentTicket = null;
-      return this.#wait(presentTicket);
-    }
-    if (!this.#events.isOpen()) throw this.#events.getClosedError();
-    const message = toMessage(chunk);
-    // The conversion may have run the user's toString().
-    if (!this.#events.isOpen()) throw this.#events.getClosedError();
-    if (this.#hasFailed) return this.#wait(new SendTicket(0));
-    const ticket = this.#connection.send(message);
-    return ticket === null ? undefined : this.#wait(ticket);
-  }
-
   #wait(ticket: SendTicket): Promise<void> {
+    this.#listenToAbort();
     return new Promise((resolve, reject) => {
       const inFlight = { ticket, resolve, reject };
       this.#inFlight = inFlight;
@@ -115,7 +123,7 @@ export class MessageSink implements WritableSink {
       ticket.onSettled = (isSent) => {
         if (this.#inFlight !== inFlight) return;
         if (!isSent) {
-          this.#rejectInFlight(this.#events.getClosedError());
+          this.#rejectInFlight(this.#events.closedError);
           return;
         }
         this.#inFlight = null;
@@ -124,19 +132,12 @@ export class MessageSink implements WritableSink {
     });
   }
 
-  #close(): Promise<void> {
-    this.#isDone = true;
-    return new Promise((resolve, reject) => {
-      this.#pendingClose = { resolve, reject };
-      this.#events.onSinkClose();
-    });
-  }
-
-  #abort(reason: unknown): void {
-    this.#isDone = true;
-    // A message that abort() cut off does not make the close unclean.
-    if (this.#events.isOpen()) this.#rejectInFlight(reason);
-    this.#events.onSinkAbort(reason);
+  /** D-13: Streams calls the sink's abort() only after the write in flight has settled; the signal comes at once. */
+  #listenToAbort(): void {
+    if (this.#isListening) return;
+    this.#isListening = true;
+    const { signal } = this.#controller;
+    signal.addEventListener("abort", () => this.abort(signal.reason), { once: true });
   }
 
   #rejectInFlight(reason: unknown): void {
@@ -149,9 +150,9 @@ export class MessageSink implements WritableSink {
 }
 
 export interface MessageSinkEvents {
-  isOpen(): boolean;
+  readonly isOpen: boolean;
   /** What a write rejects with that comes when the connection is not open (D-10). */
-  getClosedError(): DOMException;
+  readonly closedError: DOMException;
   onSinkClose(): void;
   onSinkAbort(reason: unknown): void;
 }

@@ -10,9 +10,9 @@ export type ReadableMessage = string | Uint8Array<ArrayBuffer>;
  *
  * The queue is ours and the platform's stays empty (highWaterMark 0), so that demand can be computed exactly: there is
  * demand while a read waits or the queue is below its mark. Everything else (locks, pending reads, cancel, tee, pipes,
- * transfer) is the platform's.
+ * transfer) is the platform's. It is the platform's underlying source itself, as that makes no closures.
  */
-export class MessageSource implements ReadableQueue {
+export class MessageSource implements ReadableQueue, UnderlyingDefaultSource<ReadableMessage> {
   readonly readable: ReadableStream<ReadableMessage>;
   readonly #events: MessageSourceEvents;
   readonly #highWaterMark: number;
@@ -33,20 +33,30 @@ export class MessageSource implements ReadableQueue {
     this.#events = events;
     this.#highWaterMark = strategy?.highWaterMark === undefined ? 1 : toHighWaterMark(strategy.highWaterMark);
     this.#size = getSizeAlgorithm(strategy);
-    this.readable = new MessageReadable(
-      {
-        start: (controller) => {
-          this.#controller = controller;
-        },
-        pull: () => this.#pull(),
-        cancel: (reason) => {
-          this.#clear();
-          this.#isDone = true;
-          this.#events.onCancel(reason);
-        },
-      },
-      this,
-    );
+    this.readable = new MessageReadable(this);
+  }
+
+  /** The platform's call, as the next two. */
+  start(controller: ReadableStreamDefaultController<ReadableMessage>): void {
+    this.#controller = controller;
+  }
+
+  pull(): void {
+    if (this.#isDone) return;
+    if (this.#queue.length === 0) {
+      this.#isPulled = true;
+      this.#events.onDemand();
+      return;
+    }
+    this.#enqueue(this.#queue.shift());
+    this.#closeWhenEmpty();
+    if (this.hasDemand) this.#events.onDemand();
+  }
+
+  cancel(reason: unknown): void {
+    this.#clear();
+    this.#isDone = true;
+    this.#events.onCancel(reason);
   }
 
   /** Whether the next message is wanted now. */
@@ -103,18 +113,6 @@ export class MessageSource implements ReadableQueue {
     this.#isDone = true;
     this.#clear();
     this.#controller.error(reason);
-  }
-
-  #pull(): void {
-    if (this.#isDone) return;
-    if (this.#queue.length === 0) {
-      this.#isPulled = true;
-      this.#events.onDemand();
-      return;
-    }
-    this.#enqueue(this.#queue.shift());
-    this.#closeWhenEmpty();
-    if (this.hasDemand) this.#events.onDemand();
   }
 
   #enqueue(message: ReadableMessage): void {

@@ -29,8 +29,10 @@ function createSink(strategy?: QueuingStrategy<WritableMessage>) {
   const calls: string[] = [];
   let isOpen = true;
   const sink = new MessageSink(connection as unknown as Connection, strategy, {
-    isOpen: () => isOpen,
-    getClosedError: () => new DOMException("closed", "InvalidStateError"),
+    get isOpen() {
+      return isOpen;
+    },
+    closedError: new DOMException("closed", "InvalidStateError"),
     onSinkClose: () => {
       calls.push("close");
       isOpen = false;

@@ -9,12 +9,11 @@ export class MessageWritable extends WritableStream<WritableMessage> {
   readonly #sink: WritableSink;
 
   constructor(
-    sink: UnderlyingSink<WritableMessage>,
+    sink: UnderlyingSink<WritableMessage> & WritableSink,
     strategy: QueuingStrategy<WritableMessage> | undefined,
-    queue: WritableSink,
   ) {
     super(sink, strategy);
-    this.#sink = queue;
+    this.#sink = sink;
   }
 
   /** Like the platform's; the writer is a WritableStreamDefaultWriter. */

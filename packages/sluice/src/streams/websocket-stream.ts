@@ -1,15 +1,16 @@
 import { addAbortListener, type ConnectHandle, connect } from "#connect";
-import type { Connection, ConnectionResult, CreditAccounts, FlowControl } from "../connection/connection.ts";
+import type { Connection, CreditAccounts, FlowControl } from "../connection/connection.ts";
 import { ReadyState } from "../protocol/ready-state.ts";
 import { toCloseInfo, validateCloseCodeAndReason, type WebSocketCloseInfo } from "./close-info.ts";
 import { Established } from "./established.ts";
 import { toUSVString } from "./idl-conversions.ts";
-import { MessageSink, type WritableMessage } from "./message-sink.ts";
-import { MessageSource, type ReadableMessage } from "./message-source.ts";
+import type { WritableMessage } from "./message-sink.ts";
+import type { ReadableMessage } from "./message-source.ts";
 import { toConnectionLimits, toStandardOptions, type WebSocketStreamOptions } from "./options.ts";
 import { Settlement } from "./settlement.ts";
+import { StreamPair } from "./stream-pair.ts";
 import { getURLRecord, validateProtocols } from "./url-record.ts";
-import { createWebSocketError, readWebSocketError, type WebSocketError } from "./websocket-error.ts";
+import { createWebSocketError } from "./websocket-error.ts";
 
 /** The connection below a stream that is open, for the server's broadcast; else null. */
 export let getConnection: (stream: WebSocketStream) => Connection | null;
@@ -33,14 +34,11 @@ export class WebSocketStream {
   readonly #url: string;
   readonly #opened: Settlement<WebSocketOpenInfo> = new Settlement();
   readonly #closed: Settlement<Required<WebSocketCloseInfo>> = new Settlement();
-  #readyState: ReadyState = ReadyState.CONNECTING;
+  /** "established" from the moment that there is a pair, whose affair everything is from then on. */
+  #state: "connecting" | "given up" | "failed" | "established" = "connecting";
   #handshake: ConnectHandle | null = null;
   #abortListener: Disposable | null = null;
-  #connection: Connection | null = null;
-  #source: MessageSource | null = null;
-  #sink: MessageSink | null = null;
-  /** What the writable is errored with when the connection is closing or closed; one object for all who see it. */
-  #closedError: DOMException | null = null;
+  #pair: StreamPair | null = null;
 
   /**
    * Starts connecting; `opened` tells the outcome.
@@ -67,7 +65,7 @@ export class WebSocketStream {
     this.#url = record.href;
     const limits = toConnectionLimits(own);
     if (signal?.aborted) {
-      this.#readyState = ReadyState.CLOSED;
+      this.#state = "failed";
       this.#opened.reject(signal.reason);
       this.#closed.reject(signal.reason);
       return;
@@ -143,8 +141,8 @@ export class WebSocketStream {
 
   /** Counters and held bytes of this connection at the moment; cheap. */
   metrics(): StreamMetrics {
-    const connection = this.#connection;
-    const queuedBytes = this.#source?.queuedBytes ?? 0;
+    const connection = this.#pair?.connection;
+    const queuedBytes = this.#pair?.queuedBytes ?? 0;
     const held = connection?.heldBytes ?? { in: 0, out: 0 };
     return {
       messagesReceived: connection?.counters.messagesReceived ?? 0,
@@ -164,71 +162,37 @@ export class WebSocketStream {
    * nothing does, "none". Null until `opened` fulfils. An extension.
    */
   get flowControl(): FlowControl | null {
-    return this.#connection?.flowControl ?? null;
+    return this.#pair?.connection.flowControl ?? null;
   }
 
   /** Lets the process exit while this connection is open. An extension. @returns this */
   unref(): this {
-    this.#connection?.setReferenced(false);
+    this.#pair?.connection.setReferenced(false);
     return this;
   }
 
   /** Takes `unref()` back. An extension. @returns this */
   ref(): this {
-    this.#connection?.setReferenced(true);
+    this.#pair?.connection.setReferenced(true);
     return this;
   }
 
   /** _Close the WebSocket_ (spec-digest 2.11), after validation. */
   #close(closeCode: number | null, reason: string): void {
-    switch (this.#readyState) {
-      case ReadyState.CONNECTING:
-        this.#readyState = ReadyState.CLOSING;
-        this.#handshake?.abort();
-        // "In a later task", never during the call.
-        setTimeout(() => this.#failHandshake(new Error("The connection was closed before it was established")), 0);
-        break;
-      case ReadyState.OPEN: {
-        const code = closeCode === null && reason !== "" ? 1000 : closeCode;
-        this.#readyState = ReadyState.CLOSING;
-        (this.#connection as Connection).startClose(code, reason, "current");
-        (this.#sink as MessageSink).error(this.#getClosedError());
-        break;
-      }
-      case ReadyState.CLOSING:
-        // The peer's Close may stand behind messages that nobody has read, or our half may be closed: no more waiting.
-        this.#connection?.discard();
-        break;
-      case ReadyState.CLOSED:
-        break;
+    if (this.#state !== "connecting") {
+      this.#pair?.close(closeCode, reason);
+      return;
     }
-  }
-
-  /** _Close using reason_ (spec-digest 2.10): what `cancel()` and `abort()` put on the wire. */
-  #closeUsingReason(reason: unknown, flush: "current" | "cut"): void {
-    if (this.#readyState !== ReadyState.OPEN) return;
-    this.#readyState = ReadyState.CLOSING;
-    let closeCode: number | null = null;
-    let text = "";
-    const error = readWebSocketError(reason);
-    if (error !== null) {
-      closeCode = error.closeCode;
-      text = error.reason;
-      try {
-        validateCloseCodeAndReason(closeCode, text);
-      } catch {
-        // An engine-made error from another connection: its code may not be sent, so none is.
-        closeCode = null;
-        text = "";
-      }
-    }
-    (this.#connection as Connection).startClose(closeCode, text, flush);
+    this.#state = "given up";
+    this.#handshake?.abort();
+    // "In a later task", never during the call.
+    setTimeout(() => this.#failHandshake(new Error("The connection was closed before it was established")), 0);
   }
 
   /** Spec-digest 2.6. The state goes first, so that the teardown cannot find its way into a close. */
   #abortHandshake(reason: unknown): void {
-    if (this.#readyState !== ReadyState.CONNECTING) return;
-    this.#readyState = ReadyState.CLOSED;
+    if (this.#state !== "connecting") return;
+    this.#state = "failed";
     this.#abortListener = null;
     this.#opened.reject(reason);
     this.#closed.reject(reason);
@@ -237,8 +201,8 @@ export class WebSocketStream {
   }
 
   #failHandshake(cause: Error): void {
-    if (this.#readyState === ReadyState.CLOSED) return;
-    this.#readyState = ReadyState.CLOSED;
+    if (this.#state === "failed") return;
+    this.#state = "failed";
     this.#endHandshake();
     const message = `Cannot open the WebSocket connection: ${cause.message}`;
     this.#opened.reject(createWebSocketError(null, "", message, cause));
@@ -253,92 +217,26 @@ export class WebSocketStream {
 
   /** Spec-digest 2.7: one step, so that no abort or close can come between. */
   #establish(established: Established): void {
-    const { connection, options } = established;
-    if (this.#readyState !== ReadyState.CONNECTING) {
-      connection.destroy();
+    if (this.#state !== "connecting") {
+      established.connection.destroy();
       return;
     }
     this.#endHandshake();
-    const source = new MessageSource(options.readableStrategy, {
-      onDemand: () => connection.setDemand(true),
-      onCancel: (reason) => {
-        this.#closeUsingReason(reason, "current");
-        connection.discard();
-        (this.#sink as MessageSink).error(this.#getClosedError());
-      },
-      onSourceError: () => {
-        this.#close(null, "");
-      },
-    });
-    const sink = new MessageSink(connection, options.writableStrategy, {
-      isOpen: () => this.#readyState === ReadyState.OPEN,
-      getClosedError: () => this.#getClosedError(),
-      onSinkClose: () => {
-        this.#readyState = ReadyState.CLOSING;
-        connection.startClose(null, "", "all");
-      },
-      onSinkAbort: (reason) => this.#closeUsingReason(reason, "cut"),
-    });
-    this.#readyState = ReadyState.OPEN;
-    this.#connection = connection;
-    this.#source = source;
-    this.#sink = sink;
-    connection.setDemand(source.hasDemand);
-    connection.start(
-      {
-        get queuedBytes() {
-          return source.queuedBytes;
-        },
-        onMessage: (message, byteLength) => {
-          source.push(message, byteLength);
-          connection.setDemand(source.hasDemand && !(connection.isMemoryTight && source.queuedBytes > 0));
-        },
-        onCloseStarted: (initiator) => {
-          if (initiator === "local") return;
-          this.#readyState = ReadyState.CLOSING;
-          // Before the TCP connection ends: pending and later writes reject now (2.12 step 3).
-          sink.error(this.#getClosedError());
-        },
-        onInputEnd: () => source.end(),
-        onClosed: (result) => this.#finish(result),
-      },
-      established.head,
-    );
+    this.#state = "established";
+    const pair = new StreamPair(established, this.#closed);
+    this.#pair = pair;
     const { extensions, protocol } = established;
-    const { readable } = source;
-    const { writable } = sink;
+    const { readable, writable } = pair;
     this.#opened.resolve({ extensions, protocol, readable, writable });
-  }
-
-  /** Spec-digest 2.13. */
-  #finish(result: ConnectionResult): void {
-    this.#readyState = ReadyState.CLOSED;
-    const source = this.#source as MessageSource;
-    const sink = this.#sink as MessageSink;
-    const { closeCode, reason } = result;
-    if (result.isClean) {
-      source.end();
-      sink.finish(this.#getClosedError(), this.#getClosedError(), true);
-      this.#closed.resolve({ closeCode, reason });
-      return;
-    }
-    const error = createUncleanError(result);
-    source.error(error);
-    sink.finish(error, result.isCloseReceived ? this.#getClosedError() : error, false);
-    this.#closed.reject(error);
-  }
-
-  #getClosedError(): DOMException {
-    this.#closedError ??= new DOMException("Cannot write as the connection is closing or closed", "InvalidStateError");
-    return this.#closedError;
   }
 
   static {
     closeValidated = (stream, closeCode, reason) => stream.#close(closeCode, reason);
     getConnection = (stream) => {
-      const connection = stream.#connection;
-      const isOpen = stream.#readyState === ReadyState.OPEN && connection?.readyState === ReadyState.OPEN;
-      return isOpen ? connection : null;
+      const pair = stream.#pair;
+      // The engine may have failed and not have told so yet.
+      const isOpen = pair?.isOpen === true && pair.connection.readyState === ReadyState.OPEN;
+      return isOpen ? pair.connection : null;
     };
     for (const name of ["url", "opened", "closed", "close"]) {
       Object.defineProperty(WebSocketStream.prototype, name, { enumerable: true });
@@ -378,12 +276,4 @@ export interface StreamMetrics {
   readonly rttMs: number | null;
   /** The accounts of the credit protocol, in bytes; null without it. */
   readonly credit: CreditAccounts | null;
-}
-
-function createUncleanError(result: ConnectionResult): WebSocketError {
-  const { closeCode, reason, cause } = result;
-  const message = result.isCloseReceived
-    ? `The WebSocket connection did not close cleanly: the peer closed with ${closeCode} before everything was sent`
-    : `The WebSocket connection was lost: ${cause?.message ?? "it ended without a Close frame"}`;
-  return createWebSocketError(closeCode, reason, message, cause);
 }
