@@ -18,7 +18,7 @@ export type Timer = object | number;
 export class Deadline {
   readonly #clock: Clock;
   #timer: Timer | null = null;
-  #onExpired: () => void = () => {};
+  #onExpired: (() => void) | null = null;
   #delayMs = 0;
   #expiresAt = 0;
 
@@ -32,7 +32,7 @@ export class Deadline {
     this.#delayMs = delayMs;
     this.#onExpired = onExpired;
     this.restart();
-    this.#timer = this.#clock.setTimer(this.#check, delayMs);
+    this.#setTimer(delayMs);
   }
 
   /** Begins the delay anew, if one is set. */
@@ -45,10 +45,12 @@ export class Deadline {
     this.#timer = null;
   }
 
-  readonly #check = (): void => {
-    this.#timer = null;
-    const remainingMs = this.#expiresAt - this.#clock.now();
-    if (remainingMs > 0) this.#timer = this.#clock.setTimer(this.#check, remainingMs);
-    else this.#onExpired();
-  };
+  #setTimer(delayMs: number): void {
+    this.#timer = this.#clock.setTimer(() => {
+      this.#timer = null;
+      const remainingMs = this.#expiresAt - this.#clock.now();
+      if (remainingMs > 0) this.#setTimer(remainingMs);
+      else this.#onExpired?.();
+    }, delayMs);
+  }
 }

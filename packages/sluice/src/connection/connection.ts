@@ -10,8 +10,14 @@ import type { Budget, BudgetMember } from "./budget.ts";
 import type { ByteTransport, ByteTransportListener } from "./byte-transport.ts";
 import { type Clock, Deadline } from "./clock.ts";
 import { ConnectionError } from "./connection-error.ts";
-import { DEFAULT_KEEPALIVE, Keepalive, type KeepaliveOptions, type KeepaliveVerdict } from "./keepalive.ts";
-import { Outbox, type SharedFrame } from "./outbox.ts";
+import {
+  DEFAULT_KEEPALIVE,
+  Keepalive,
+  type KeepaliveOptions,
+  type KeepaliveProbe,
+  type KeepaliveVerdict,
+} from "./keepalive.ts";
+import { Outbox, type OutboxOwner, type SharedFrame } from "./outbox.ts";
 import type { SendTicket } from "./send-ticket.ts";
 
 /**
@@ -22,14 +28,14 @@ import type { SendTicket } from "./send-ticket.ts";
  * the {@link Outbox}. Closing follows spec-digest 2.11 to 2.14. This is the one place that turns a ProtocolError into a
  * Close. It knows no streams and no events: both public APIs sit on it (spec-digest 4.7).
  */
-export class Connection {
+export class Connection implements ByteTransportListener, KeepaliveProbe, OutboxOwner, BudgetMember {
   readonly #transport: ByteTransport;
   readonly #protocol: WebSocketProtocol;
   readonly #clock: Clock;
   readonly #role: Role;
   readonly #outbox: Outbox;
   readonly #closeTimeoutMs: number;
-  readonly #deadline: Deadline;
+  #deadline: Deadline | null = null;
   readonly #budget: Budget | null;
   #chargedBytes = 0;
   #isGivenUp = false;
@@ -46,6 +52,7 @@ export class Connection {
   #isStalled = false;
   #isHeldByInflater = false;
   #isRetentionScheduled = false;
+  #retain: (() => void) | null = null;
   #isPaused = true;
   /** After a Close was received, or after we failed: what comes is thrown away. */
   #ignoresInput = false;
@@ -71,7 +78,6 @@ export class Connection {
     this.#clock = options.clock;
     this.#role = options.role;
     this.#closeTimeoutMs = options.closeTimeoutMs ?? DEFAULT_LIMITS.closeTimeoutMs;
-    this.#deadline = new Deadline(options.clock);
     this.#keepAliveOptions = options.keepAlive ?? DEFAULT_KEEPALIVE;
     this.#budget = options.budget ?? null;
     this.#protocol = new WebSocketProtocol({
@@ -82,12 +88,10 @@ export class Connection {
       deflate: options.deflate ?? undefined,
       utf8: options.utf8,
     });
-    this.#outbox = new Outbox(transport, this.#protocol, options.clock, {
+    this.#outbox = new Outbox(transport, this.#protocol, options.clock, this, {
       sendLimitBytes: options.sendLimitBytes ?? DEFAULT_LIMITS.sendLimitBytes,
       deflater: options.deflate?.deflater ?? null,
       tracksQueuedBytes: options.tracksQueuedBytes ?? false,
-      onError: (error) => this.#failInternally(error),
-      onDrained: () => this.#sendRequestedClose(),
     });
   }
 
@@ -157,8 +161,8 @@ export class Connection {
    */
   start(observer: ConnectionObserver, head?: Uint8Array): void {
     this.#observer = observer;
-    this.#transport.start(this.#listener);
-    if (this.#keepAliveOptions !== false) this.#keepAlive = this.#startKeepAlive(this.#keepAliveOptions);
+    this.#transport.start(this);
+    if (this.#keepAliveOptions !== false) this.#keepAlive = new Keepalive(this.#clock, this.#keepAliveOptions, this);
     if (head !== undefined && head.byteLength > 0) {
       this.#bytesReceived += head.byteLength;
       this.#protocol.receive(head);
@@ -221,7 +225,7 @@ export class Connection {
     this.#requestedClose = { closeCode, reason };
     if (flush !== "all") this.#outbox.drop(flush === "current");
     this.#outbox.settleDropped();
-    this.#deadline.set(this.#closeTimeoutMs, () => this.#transport.destroy());
+    this.#setDeadline(this.#closeTimeoutMs);
     this.#observer.onCloseStarted("local");
     this.#sendRequestedClose();
     this.discard();
@@ -241,7 +245,7 @@ export class Connection {
     if (!this.#isTransportClosed) {
       if (!this.#isCloseSent) this.#sendClose(closeCode, reason);
       this.#transport.end();
-      this.#deadline.set(DEFAULT_LIMITS.lingerMs, () => this.#transport.destroy());
+      this.#setDeadline(DEFAULT_LIMITS.lingerMs);
       this.#updateFlow();
     }
     this.#finish();
@@ -271,69 +275,85 @@ export class Connection {
     this.#transport.setReferenced(isReferenced);
   }
 
-  readonly #listener: ByteTransportListener = {
-    onData: (chunk, isBorrowed) => {
-      this.#bytesReceived += chunk.byteLength;
-      this.#keepAlive?.onReceived();
-      if (this.#ignoresInput) return;
-      this.#protocol.receive(chunk);
-      this.#parse();
-      if (isBorrowed && this.#protocol.bufferedBytes > 0) this.#retainAtEndOfTurn();
-      this.#charge();
-    },
-    onAccepted: (byteLength) => {
-      if (this.#readyState === ReadyState.CLOSING && !this.#isFinishing) this.#deadline.restart();
-      this.#outbox.onAccepted(byteLength);
-      this.#noteCloseFlushed();
-      this.#charge();
-    },
-    onEnd: () => {
-      this.#hasInputEnded = true;
-      this.#afterInput();
-    },
-    onClose: (error) => {
-      this.#noteCloseFlushed();
-      this.#isTransportClosed = true;
-      this.#deadline.clear();
-      this.#cause ??= error;
-      // Data and perhaps a Close may stand unparsed behind a message that nobody has asked for yet; they come first (R9).
-      // A broken transport, or a write that waits for it, cannot wait for a reader.
-      this.#hasInputEnded = true;
-      if (error !== null || this.#outbox.isMessagePending) this.#finish();
-      else this.#afterInput();
-    },
-  };
+  // The transport's calls.
+
+  onData(chunk: Uint8Array, isBorrowed: boolean): void {
+    this.#bytesReceived += chunk.byteLength;
+    this.#keepAlive?.onReceived();
+    if (this.#ignoresInput) return;
+    this.#protocol.receive(chunk);
+    this.#parse();
+    if (isBorrowed && this.#protocol.bufferedBytes > 0) this.#retainAtEndOfTurn();
+    this.#charge();
+  }
+
+  onAccepted(byteLength: number): void {
+    if (this.#readyState === ReadyState.CLOSING && !this.#isFinishing) this.#deadline?.restart();
+    this.#outbox.onAccepted(byteLength);
+    this.#noteCloseFlushed();
+    this.#charge();
+  }
+
+  onEnd(): void {
+    this.#hasInputEnded = true;
+    this.#afterInput();
+  }
+
+  onClose(error: Error | null): void {
+    this.#noteCloseFlushed();
+    this.#isTransportClosed = true;
+    this.#deadline?.clear();
+    this.#cause ??= error;
+    // Data and perhaps a Close may stand unparsed behind a message that nobody has asked for yet; they come first (R9).
+    // A broken transport, or a write that waits for it, cannot wait for a reader.
+    this.#hasInputEnded = true;
+    if (error !== null || this.#outbox.isMessagePending) this.#finish();
+    else this.#afterInput();
+  }
+
+  // The keepalive's view and calls.
+
+  /** Reading stands still because the application asks for nothing. */
+  get isPaused(): boolean {
+    return this.#isStalled || this.#isHeldByInflater;
+  }
+
+  get unsentBytes(): number {
+    return this.#outbox.unsentBytes;
+  }
+
+  get acceptedBytes(): number {
+    return this.#outbox.acceptedBytes;
+  }
+
+  sendPing(payload: Uint8Array): void {
+    this.#outbox.sendPing(payload);
+  }
+
+  onVerdict(verdict: KeepaliveVerdict): void {
+    const { closeCode, text, code } = VERDICTS[verdict];
+    this.fail(closeCode, text, new ConnectionError(`The connection was given up: ${text}`, code));
+  }
+
+  // The outbox's calls.
+
+  onOutboxError(error: unknown): void {
+    this.#failInternally(error);
+  }
+
+  onOutboxDrained(): void {
+    this.#sendRequestedClose();
+  }
 
   /** A reader that keeps up has taken everything by then, and nothing needs to be copied. */
   #retainAtEndOfTurn(): void {
     if (this.#isRetentionScheduled) return;
     this.#isRetentionScheduled = true;
+    this.#retain ??= () => {
+      this.#isRetentionScheduled = false;
+      this.#protocol.retain();
+    };
     this.#clock.endOfTurn(this.#retain);
-  }
-
-  readonly #retain = (): void => {
-    this.#isRetentionScheduled = false;
-    this.#protocol.retain();
-  };
-
-  #startKeepAlive(options: KeepaliveOptions): Keepalive {
-    const connection = this;
-    return new Keepalive(this.#clock, options, {
-      get isPaused() {
-        return connection.#isStalled || connection.#isHeldByInflater;
-      },
-      get unsentBytes() {
-        return connection.#outbox.unsentBytes;
-      },
-      get acceptedBytes() {
-        return connection.#outbox.acceptedBytes;
-      },
-      sendPing: (payload) => this.#outbox.sendPing(payload),
-      onVerdict: (verdict) => {
-        const { closeCode, text, code } = VERDICTS[verdict];
-        this.fail(closeCode, text, new ConnectionError(`The connection was given up: ${text}`, code));
-      },
-    });
   }
 
   #parse(): void {
@@ -417,6 +437,12 @@ export class Connection {
 
   #setDeadlineAfterBothCloses(): void {
     const delayMs = this.#isCloseFlushed ? DEFAULT_LIMITS.tcpCloseTimeoutMs : this.#closeTimeoutMs;
+    this.#setDeadline(delayMs);
+  }
+
+  /** The transport is destroyed unless something moves until then. */
+  #setDeadline(delayMs: number): void {
+    this.#deadline ??= new Deadline(this.#clock);
     this.#deadline.set(delayMs, () => this.#transport.destroy());
   }
 
@@ -471,22 +497,21 @@ export class Connection {
     const before = this.#chargedBytes;
     if (bytes === before) return;
     this.#chargedBytes = bytes;
-    budget.charge(this.#member, before, bytes);
+    budget.charge(this, before, bytes);
   }
 
-  readonly #member: BudgetMember = {
-    giveUp: () => {
-      const text = "the memory budget is used up";
-      // What it holds is free in a moment: it must not cost another connection its life meanwhile.
-      this.#isGivenUp = true;
-      this.#charge();
-      this.fail(
-        CloseCode.TRY_AGAIN_LATER,
-        text,
-        new ConnectionError(`The connection was given up: ${text} (memoryBudgetBytes)`, "ERR_SLUICE_MEMORY_BUDGET"),
-      );
-    },
-  };
+  /** The budget's call: it is used up, and this connection holds most for longest. */
+  giveUp(): void {
+    const text = "the memory budget is used up";
+    // What it holds is free in a moment: it must not cost another connection its life meanwhile.
+    this.#isGivenUp = true;
+    this.#charge();
+    this.fail(
+      CloseCode.TRY_AGAIN_LATER,
+      text,
+      new ConnectionError(`The connection was given up: ${text} (memoryBudgetBytes)`, "ERR_SLUICE_MEMORY_BUDGET"),
+    );
+  }
 
   /** The pause rule (R6). */
   #updateFlow(): void {
@@ -510,7 +535,7 @@ export class Connection {
     if (this.#isFinishing) return;
     this.#isFinishing = true;
     this.#keepAlive?.stop();
-    if (!this.#hasFailed) this.#deadline.clear();
+    if (!this.#hasFailed) this.#deadline?.clear();
     this.#clock.nextTask(() => {
       this.#readyState = transition(this.#readyState, "closed");
       this.#ignoresInput = true;

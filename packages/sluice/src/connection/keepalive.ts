@@ -23,12 +23,7 @@ export class Keepalive {
 
   constructor(clock: Clock, options: KeepaliveOptions, probe: KeepaliveProbe) {
     this.#clock = clock;
-    this.#options = {
-      intervalMs: options.intervalMs,
-      timeoutMs: options.timeoutMs,
-      stalledTimeoutMs: options.stalledTimeoutMs ?? DEFAULT_KEEPALIVE.stalledTimeoutMs,
-      pausedTimeoutMs: options.pausedTimeoutMs ?? DEFAULT_KEEPALIVE.pausedTimeoutMs,
-    };
+    this.#options = withDefaults(options);
     this.#probe = probe;
     this.#schedule(this.#options.intervalMs);
   }
@@ -140,6 +135,18 @@ export const DEFAULT_KEEPALIVE: Required<KeepaliveOptions> = {
   stalledTimeoutMs: 900_000,
   pausedTimeoutMs: Number.POSITIVE_INFINITY,
 };
+
+/** Connections without options of their own share one object. */
+function withDefaults(options: KeepaliveOptions): Required<KeepaliveOptions> {
+  if (options === DEFAULT_KEEPALIVE) return DEFAULT_KEEPALIVE;
+  const { intervalMs, timeoutMs, stalledTimeoutMs, pausedTimeoutMs } = options;
+  return {
+    intervalMs,
+    timeoutMs,
+    stalledTimeoutMs: stalledTimeoutMs ?? DEFAULT_KEEPALIVE.stalledTimeoutMs,
+    pausedTimeoutMs: pausedTimeoutMs ?? DEFAULT_KEEPALIVE.pausedTimeoutMs,
+  };
+}
 
 /** What the engine shows of itself. */
 export interface KeepaliveProbe {

@@ -21,8 +21,7 @@ export class Outbox {
   readonly #clock: Clock;
   readonly #deflater: Deflater | null;
   readonly #sendLimitBytes: number;
-  readonly #onError: (error: unknown) => void;
-  readonly #onDrained: () => void;
+  readonly #owner: OutboxOwner;
   /** Messages not yet completely turned into frames. The first may be begun. Bounded by who calls `send`: a stream has one. */
   readonly #jobs: (SendJob | undefined)[] = [];
   #firstJob = 0;
@@ -35,6 +34,7 @@ export class Outbox {
   readonly #inTransit: { bytes: Uint8Array; isShared: boolean }[] = [];
   #acceptedOfOldest = 0;
   #isFlushScheduled = false;
+  #flushAtEndOfTurn: (() => void) | null = null;
   /** Bytes framed since the system last called us: a loop of writes that never leaves the microtasks must yield some time. */
   #turnBytes = 0;
   #isYielding = false;
@@ -48,14 +48,19 @@ export class Outbox {
   readonly #unsentPayload: UnsentPayload | null;
   #isStopped = false;
 
-  constructor(transport: ByteTransport, protocol: WebSocketProtocol, clock: Clock, options: OutboxOptions) {
+  constructor(
+    transport: ByteTransport,
+    protocol: WebSocketProtocol,
+    clock: Clock,
+    owner: OutboxOwner,
+    options: OutboxOptions,
+  ) {
     this.#transport = transport;
     this.#protocol = protocol;
     this.#clock = clock;
     this.#deflater = options.deflater;
     this.#sendLimitBytes = options.sendLimitBytes;
-    this.#onError = options.onError;
-    this.#onDrained = options.onDrained;
+    this.#owner = owner;
     this.#unsentPayload = options.tracksQueuedBytes ? new UnsentPayload() : null;
   }
 
@@ -313,7 +318,7 @@ export class Outbox {
       if (job.start === job.end) {
         this.#shiftJob();
         this.#waiting.push(job.ticket);
-        if (this.isDrained) this.#onDrained();
+        if (this.isDrained) this.#owner.onOutboxDrained();
       }
     }
   }
@@ -355,7 +360,7 @@ export class Outbox {
     try {
       result = (this.#deflater as Deflater).deflate(job.bytes);
     } catch (error) {
-      this.#onError(error);
+      this.#owner.onOutboxError(error);
       return;
     }
     if (result instanceof Promise) {
@@ -364,7 +369,7 @@ export class Outbox {
           this.#setDeflated(job, output);
           this.advance();
         },
-        (error: unknown) => this.#onError(error),
+        (error: unknown) => this.#owner.onOutboxError(error),
       );
     } else {
       this.#setDeflated(job, result);
@@ -391,14 +396,13 @@ export class Outbox {
   #scheduleFlush(): void {
     if (this.#isFlushScheduled) return;
     this.#isFlushScheduled = true;
+    this.#flushAtEndOfTurn ??= () => {
+      this.#isFlushScheduled = false;
+      this.flush();
+      if (this.#waiting.length > 0 || this.#jobCount > 0 || this.#pendingPong !== null) this.advance();
+    };
     this.#clock.endOfTurn(this.#flushAtEndOfTurn);
   }
-
-  readonly #flushAtEndOfTurn = (): void => {
-    this.#isFlushScheduled = false;
-    this.flush();
-    if (this.#waiting.length > 0 || this.#jobCount > 0 || this.#pendingPong !== null) this.advance();
-  };
 
   #yield(): void {
     if (this.#isYielding) return;
@@ -425,10 +429,14 @@ export interface OutboxOptions {
   readonly sendLimitBytes: number;
   readonly deflater: Deflater | null;
   readonly tracksQueuedBytes: boolean;
+}
+
+/** Whose outbox it is. */
+export interface OutboxOwner {
   /** The compressor broke: our fault, the connection cannot go on. */
-  readonly onError: (error: unknown) => void;
+  onOutboxError(error: unknown): void;
   /** The last queued message was framed. */
-  readonly onDrained: () => void;
+  onOutboxDrained(): void;
 }
 
 /** A message framed once for many connections. */

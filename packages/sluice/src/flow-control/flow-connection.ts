@@ -1,7 +1,10 @@
+import type { BudgetMember } from "../connection/budget.ts";
+import type { ByteTransportListener } from "../connection/byte-transport.ts";
 import type { Clock, Timer } from "../connection/clock.ts";
 import { Deadline } from "../connection/clock.ts";
 import type { Connection, ConnectionObserver, ConnectionResult, CreditAccounts } from "../connection/connection.ts";
-import type { SharedFrame } from "../connection/outbox.ts";
+import type { KeepaliveProbe } from "../connection/keepalive.ts";
+import type { OutboxOwner, SharedFrame } from "../connection/outbox.ts";
 import { SendTicket } from "../connection/send-ticket.ts";
 import { ProtocolError } from "../protocol/protocol-error.ts";
 import { ReadyState } from "../protocol/ready-state.ts";
@@ -9,7 +12,10 @@ import { CreditEvent } from "./credit-codec.ts";
 import type { MessageCodec } from "./message-codec.ts";
 
 /** A connection as its users see it, whatever is inside. */
-export type ConnectionSurface = Pick<Connection, keyof Connection>;
+export type ConnectionSurface = Pick<Connection, Exclude<keyof Connection, InwardName>>;
+
+/** What the transport, the keepalive, the outbox and the budget call. */
+type InwardName = keyof ByteTransportListener | keyof KeepaliveProbe | keyof OutboxOwner | keyof BudgetMember;
 
 export interface FlowConnectionOptions {
   readonly clock: Clock;

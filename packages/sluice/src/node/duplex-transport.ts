@@ -4,8 +4,12 @@ import { TLSSocket } from "node:tls";
 import type { ByteTransport, ByteTransportListener } from "../connection/byte-transport.ts";
 import { moveToStaticRead } from "./static-read.ts";
 
+/** Where a stream keeps its transport: listeners are functions that all share, called with the stream as `this`. */
+const transportKey: unique symbol = Symbol("transport");
+
 /** What a socket has beyond a Duplex; an HTTP/2 stream or a proxy's tunnel may lack any of it. */
 interface SocketLike extends Duplex {
+  [transportKey]?: DuplexTransport;
   readonly remoteAddress?: string | undefined;
   readonly session?: { readonly socket?: { readonly remoteAddress?: string | undefined } } | undefined;
   setNoDelay?(isNoDelay: boolean): unknown;
@@ -13,6 +17,11 @@ interface SocketLike extends Duplex {
   ref?(): unknown;
   unref?(): unknown;
 }
+
+let onData: (this: SocketLike, chunk: Uint8Array) => void;
+let onEnd: (this: SocketLike) => void;
+let onClose: (this: SocketLike) => void;
+let onError: (this: SocketLike, error: Error) => void;
 
 /**
  * Any Node Duplex (TCP, TLS, an HTTP/2 stream) as a {@link ByteTransport}.
@@ -28,6 +37,7 @@ export class DuplexTransport implements ByteTransport {
   readonly remoteAddress: string;
   #duplex: SocketLike;
   readonly #readsStatically: boolean;
+  #isReadStatically = false;
   /** Only the kernel's own socket may be believed when nothing is left to write. */
   readonly #isKernelSocket: boolean;
   /** A Duplex that is no socket may hand the memory on by reference, and must not see it change. */
@@ -37,6 +47,8 @@ export class DuplexTransport implements ByteTransport {
   /** Sizes of the writes whose callback is due, oldest first; 0 for one that was already reported as taken. */
   #pendingSizes: number[] = [];
   #pendingIndex = 0;
+  /** One function for all writes: Node then settles those of one turn together. */
+  #onWritten: ((error?: Error | null) => void) | null = null;
   #isReading = false;
   /** FIN was seen while paused, or before start: told on resume, since it stands behind everything unread. */
   #hasUntoldEnd = false;
@@ -56,7 +68,8 @@ export class DuplexTransport implements ByteTransport {
     this.remoteAddress = socket.remoteAddress ?? socket.session?.socket?.remoteAddress ?? "";
     // From here on no error of the stream can leave, even if start() is never called or the transport is long gone,
     // nothing flows, and a FIN does not end our side.
-    duplex.on("error", this.#onError);
+    socket[transportKey] = this;
+    duplex.on("error", onError);
     duplex.pause();
     duplex.allowHalfOpen = true;
   }
@@ -75,7 +88,7 @@ export class DuplexTransport implements ByteTransport {
     if (duplex.destroyed) {
       // 'close' may be past already.
       this.#error ??= duplex.errored;
-      setImmediate(this.#onClose);
+      setImmediate(() => this.#noteClosed());
       return;
     }
     duplex.setNoDelay?.(true);
@@ -85,6 +98,11 @@ export class DuplexTransport implements ByteTransport {
     if (duplex.readableEnded) this.#hasUntoldEnd = true;
   }
 
+  /** The stream that carries the bytes now: not the one that was given, if its handle was moved. */
+  get duplex(): Duplex {
+    return this.#duplex;
+  }
+
   /** Writes what belongs to the opening handshake, in front of everything; it does not count as unsent. */
   writeHead(bytes: Uint8Array): void {
     this.#duplex.write(bytes);
@@ -92,17 +110,20 @@ export class DuplexTransport implements ByteTransport {
 
   #moveToStaticRead(): net.Socket | null {
     if (!this.#isKernelSocket || !this.#readsStatically) return null;
-    const moved = moveToStaticRead(this.#duplex as net.Socket, this.#onStaticData);
+    const moved = moveToStaticRead(this.#duplex as net.Socket, (chunk) => this.#listener?.onData(chunk, true));
     if (moved === null) return null;
-    moved.on("error", this.#onError);
+    const socket: SocketLike = moved;
+    socket[transportKey] = this;
+    moved.on("error", onError);
     this.#duplex = moved;
+    this.#isReadStatically = true;
     return moved;
   }
 
   #listen(duplex: Duplex): void {
-    duplex.on("data", this.#onData);
-    duplex.on("end", this.#onEnd);
-    duplex.on("close", this.#onClose);
+    if (!this.#isReadStatically) duplex.on("data", onData);
+    duplex.on("end", onEnd);
+    duplex.on("close", onClose);
     duplex.pause();
   }
 
@@ -112,6 +133,7 @@ export class DuplexTransport implements ByteTransport {
     this.#unsentBytes += byteLength;
     // After the end nothing is accepted any more, and nothing pretends to be.
     if (this.#isClosed || this.#isEnding || duplex.destroyed) return false;
+    this.#onWritten ??= (error) => this.#noteWritten(error);
     const index = this.#pendingSizes.push(byteLength) - 1;
     try {
       duplex.write(this.#mustCopy ? new Uint8Array(bytes) : bytes, this.#onWritten);
@@ -133,7 +155,7 @@ export class DuplexTransport implements ByteTransport {
 
   resume(): void {
     this.#isReading = true;
-    if (this.#hasUntoldEnd) process.nextTick(this.#tellEnd);
+    if (this.#hasUntoldEnd) process.nextTick(() => this.#tellEnd());
     else this.#duplex.resume();
   }
 
@@ -152,8 +174,7 @@ export class DuplexTransport implements ByteTransport {
     else this.#duplex.unref?.();
   }
 
-  // One function for all writes: Node then settles those of one turn together.
-  readonly #onWritten = (error?: Error | null): void => {
+  #noteWritten(error?: Error | null): void {
     const size = this.#pendingSizes[this.#pendingIndex++] as number;
     if (this.#pendingIndex === this.#pendingSizes.length) {
       this.#pendingSizes.length = 0;
@@ -165,9 +186,9 @@ export class DuplexTransport implements ByteTransport {
     if (error || size === 0 || this.#isClosed) return;
     this.#unsentBytes -= size;
     this.#listener?.onAccepted(size);
-  };
+  }
 
-  readonly #onData = (chunk: Uint8Array): void => {
+  #noteData(chunk: Uint8Array): void {
     if (this.#isReading) {
       this.#listener?.onData(chunk, false);
       return;
@@ -175,33 +196,25 @@ export class DuplexTransport implements ByteTransport {
     // Somebody else called read() or resume(): the bytes go back to where they came from.
     this.#duplex.pause();
     this.#duplex.unshift(chunk);
-  };
+  }
 
-  readonly #onStaticData = (chunk: Uint8Array): void => {
-    this.#listener?.onData(chunk, true);
-  };
-
-  readonly #onEnd = (): void => {
+  #noteEnd(): void {
     this.#hasUntoldEnd = true;
     if (this.#isReading) this.#tellEnd();
-  };
+  }
 
-  readonly #tellEnd = (): void => {
+  #tellEnd(): void {
     if (!this.#isReading || this.#isEndTold || this.#isClosed) return;
     this.#isEndTold = true;
     this.#listener?.onEnd();
-  };
+  }
 
-  readonly #onError = (error: Error): void => {
-    this.#error ??= error;
-  };
-
-  readonly #onClose = (): void => {
+  #noteClosed(): void {
     if (this.#isClosed) return;
     const duplex = this.#duplex;
-    duplex.off("data", this.#onData);
-    duplex.off("end", this.#onEnd);
-    duplex.off("close", this.#onClose);
+    duplex.off("data", onData);
+    duplex.off("end", onEnd);
+    duplex.off("close", onClose);
     // The listener for 'error' stays: a stream may fail once more while it is torn down.
     if (this.#hasUntoldEnd && this.#error === null && !this.#isEndTold) {
       this.#isEndTold = true;
@@ -210,5 +223,21 @@ export class DuplexTransport implements ByteTransport {
     this.#isClosed = true;
     this.#listener?.onClose(this.#error);
     this.#listener = null;
-  };
+  }
+
+  static {
+    const transportOf = (duplex: SocketLike) => duplex[transportKey] as DuplexTransport;
+    onData = function (this: SocketLike, chunk: Uint8Array): void {
+      transportOf(this).#noteData(chunk);
+    };
+    onEnd = function (this: SocketLike): void {
+      transportOf(this).#noteEnd();
+    };
+    onClose = function (this: SocketLike): void {
+      transportOf(this).#noteClosed();
+    };
+    onError = function (this: SocketLike, error: Error): void {
+      transportOf(this).#error ??= error;
+    };
+  }
 }

@@ -38,8 +38,8 @@ export function moveToStaticRead(socket: net.Socket, onRead: (chunk: Uint8Array)
   void socket.remoteAddress;
   void socket.localAddress;
   handle.readStop();
-  const owner = socket as unknown as { _handle: StreamHandle | null };
-  owner._handle = null;
+  const old = socket as SocketInternals;
+  old._handle = null;
   const options = {
     handle,
     allowHalfOpen: true,
@@ -54,11 +54,23 @@ export function moveToStaticRead(socket: net.Socket, onRead: (chunk: Uint8Array)
   };
   const moved = new net.Socket(options as net.SocketConstructorOpts);
   moved.pause();
-  // Whoever kept the first socket sees it close, and can destroy it, as before; a server counts it until then.
-  moved.once("close", () => socket.destroy());
-  socket.once("close", () => moved.destroy());
+  // Its server counts a connection until the socket that has the handle is closed.
+  (moved as SocketInternals)._server = old._server;
+  old._server = null;
+  // Whoever kept the first socket sees it close, and can destroy it, as before. Nobody has to: it is 1.5 KB.
+  const first = new WeakRef(socket);
+  const destroyMoved = (): void => void moved.destroy();
+  moved.on("close", () => first.deref()?.off("close", destroyMoved).destroy());
+  socket.on("close", destroyMoved);
   return moved;
 }
+
+/** What a socket keeps to itself. */
+type SocketInternals = net.Socket & {
+  _handle?: StreamHandle | null;
+  /** The server that accepted it, whose count of connections goes down when it is destroyed. */
+  _server?: unknown;
+};
 
 function movableHandle(socket: net.Socket): StreamHandle | null {
   if (!IS_SHARED_BUFFER_SAFE || socket.constructor !== net.Socket) return null;

@@ -30,7 +30,7 @@ export class OpenConnections {
   /** @param onGone called once, when the socket is closed */
   add(connection: OpenConnection, onGone: () => void): void {
     this.#connections.add(connection);
-    connection.socket.once("close", () => {
+    connection.socket.on("close", () => {
       this.#connections.delete(connection);
       onGone();
       this.#notifyWhenEmpty();

@@ -1,5 +1,6 @@
 import { createHash } from "node:crypto";
 import type { IncomingMessage } from "node:http";
+import type net from "node:net";
 import type { Duplex } from "node:stream";
 import type { TLSSocket } from "node:tls";
 import { Budget } from "../connection/budget.ts";
@@ -212,7 +213,13 @@ export class Upgrader {
     // Nothing was written by the connection yet: it has nothing to answer before its first task.
     transport.writeHead(Buffer.from(plan.responseHead, "latin1"));
     admission.open();
-    this.connections.add({ stream, socket }, () => admission.release());
+    const { duplex } = transport;
+    // A socket whose handle was moved is only an empty shell, which is not worth keeping.
+    if (duplex !== socket) {
+      takenSockets.add(duplex);
+      replaceSocket(request, socket, duplex);
+    }
+    this.connections.add({ stream, socket: duplex }, () => admission.release());
     return stream;
   }
 
@@ -288,6 +295,12 @@ function getStreamURL(request: IncomingMessage): string {
   const url = new URL(text);
   url.hash = "";
   return url.href;
+}
+
+/** Also under the name that is not documented. */
+function replaceSocket(request: IncomingMessage & { client?: unknown }, from: Duplex, to: Duplex): void {
+  if (request.socket === from) request.socket = to as net.Socket;
+  if (request.client === from) request.client = to;
 }
 
 function sha1Base64(text: string): string {
