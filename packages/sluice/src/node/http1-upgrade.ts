@@ -1,4 +1,3 @@
-import { createHash } from "node:crypto";
 import http from "node:http";
 import https from "node:https";
 import net from "node:net";
@@ -9,6 +8,7 @@ import type { HandshakeOffer, HandshakeResponse, HandshakeResult } from "../prot
 import { validateServerResponse } from "../protocol/handshake/client-handshake.ts";
 import type { HandshakeErrorCode } from "../protocol/handshake/handshake-error.ts";
 import { HandshakeError } from "../protocol/handshake/handshake-error.ts";
+import { sha1Base64 } from "./sha1-base64.ts";
 
 /*
  * Theory of operation. Node's HTTP client parses the response (its limits and strictness are the platform's); whether it is
@@ -248,10 +248,6 @@ export class Http1Upgrade {
 
 function connectSocket(target: { host: string; port: number } & tls.ConnectionOptions, isSecure: boolean): net.Socket {
   return isSecure ? tls.connect(target) : net.connect({ host: target.host, port: target.port });
-}
-
-function sha1Base64(text: string): string {
-  return createHash("sha1").update(text).digest("base64");
 }
 
 /** Several addresses were tried: the text of an AggregateError is empty, those of its parts are not. */

@@ -34,9 +34,8 @@ export function moveToStaticRead(socket: net.Socket, onRead: (chunk: Uint8Array)
   if (handle === null) return null;
   buffer ??= new Uint8Array(READ_BYTES);
   const shared = buffer;
-  // Both answers are read from the handle, and kept once asked.
+  // Read from the handle, and kept once asked: whoever has the first socket can still ask it. A call to the system.
   void socket.remoteAddress;
-  void socket.localAddress;
   handle.readStop();
   const old = socket as SocketInternals;
   old._handle = null;
@@ -57,11 +56,11 @@ export function moveToStaticRead(socket: net.Socket, onRead: (chunk: Uint8Array)
   // Its server counts a connection until the socket that has the handle is closed.
   (moved as SocketInternals)._server = old._server;
   old._server = null;
-  // Whoever kept the first socket sees it close, and can destroy it, as before. Nobody has to: it is 1.5 KB.
+  // Whoever kept the first socket sees it close, and can destroy it, as before. Nobody has to keep it: it is 1.5 KB.
   const first = new WeakRef(socket);
   const destroyMoved = (): void => void moved.destroy();
-  moved.on("close", () => first.deref()?.off("close", destroyMoved).destroy());
   socket.on("close", destroyMoved);
+  moved.on("close", () => first.deref()?.off("close", destroyMoved).destroy());
   return moved;
 }
 

@@ -66,8 +66,21 @@ function toWord(key: number): number {
   return keyWord[0] as number;
 }
 
+/** One pool for each source: connections that share a source share its keys, and a short connection fetches none. */
+const pools = new WeakMap<(target: Uint8Array) => void, MaskingKeys>();
+
 /** Keys from a cryptographic source, fetched in bulk: unpredictable, each used once (RFC 6455 §5.3, §10.3). */
 export class MaskingKeys {
+  /** The pool of this source. */
+  static of(fillRandom: (target: Uint8Array) => void): MaskingKeys {
+    let keys = pools.get(fillRandom);
+    if (keys === undefined) {
+      keys = new MaskingKeys(fillRandom);
+      pools.set(fillRandom, keys);
+    }
+    return keys;
+  }
+
   readonly #fillRandom: (target: Uint8Array) => void;
   readonly #keys: Int32Array = new Int32Array(POOLED_KEYS);
   #next: number = POOLED_KEYS;

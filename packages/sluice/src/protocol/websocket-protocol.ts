@@ -50,10 +50,7 @@ export class WebSocketProtocol {
     this.#utf8 = options.utf8 ?? standardUtf8Codec;
     this.#deflate = options.deflate ?? null;
     this.#parser = new FrameParser(options.role, this.#deflate !== null);
-    this.#writer = new FrameWriter(
-      this.#blocks,
-      options.role === "client" ? new MaskingKeys(options.fillRandom) : null,
-    );
+    this.#writer = new FrameWriter(this.#blocks, options.role === "client" ? MaskingKeys.of(options.fillRandom) : null);
     this.#reader = new MessageReader(this.#utf8, this.#deflate?.inflater ?? null, {
       maxMessageBytes: options.maxMessageBytes ?? DEFAULT_LIMITS.maxMessageBytes,
       maxFragments: options.maxFragments ?? DEFAULT_LIMITS.maxFragments,

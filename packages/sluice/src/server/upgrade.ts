@@ -1,4 +1,3 @@
-import { createHash } from "node:crypto";
 import type { IncomingMessage } from "node:http";
 import type net from "node:net";
 import type { Duplex } from "node:stream";
@@ -8,6 +7,7 @@ import type { Clock } from "../connection/clock.ts";
 import { Connection } from "../connection/connection.ts";
 import { DuplexTransport } from "../node/duplex-transport.ts";
 import { fillRandom } from "../node/random.ts";
+import { sha1Base64 } from "../node/sha1-base64.ts";
 import { utf8Codec } from "../node/utf8-codec.ts";
 import { createPerMessageDeflateCodec } from "../node/zlib-codec.ts";
 import { secWebSocketAccept } from "../protocol/handshake/accept-key.ts";
@@ -289,22 +289,25 @@ function getStreamURL(request: IncomingMessage): string {
   const target = getPathAndQuery(request);
   const host = getRequestField(request, "host") ?? "";
   const text = `${scheme}://${host}${target}`;
-  if (!target.startsWith("/") || !/^[^/?#@\\]+$/.test(host) || !URL.canParse(text)) {
-    throw refuse(400, "Host and request target must make a URL");
-  }
-  const url = new URL(text);
+  const isSound = target.startsWith("/") && /^[^/?#@\\]+$/.test(host);
+  const url = isSound ? parseURL(text) : null;
+  if (url === null) throw refuse(400, "Host and request target must make a URL");
   url.hash = "";
   return url.href;
+}
+
+function parseURL(text: string): URL | null {
+  try {
+    return new URL(text);
+  } catch {
+    return null;
+  }
 }
 
 /** Also under the name that is not documented. */
 function replaceSocket(request: IncomingMessage & { client?: unknown }, from: Duplex, to: Duplex): void {
   if (request.socket === from) request.socket = to as net.Socket;
   if (request.client === from) request.client = to;
-}
-
-function sha1Base64(text: string): string {
-  return createHash("sha1").update(text, "latin1").digest("base64");
 }
 
 function isThenable(value: unknown): value is PromiseLike<unknown> {

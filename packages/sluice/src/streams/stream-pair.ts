@@ -47,7 +47,7 @@ export class StreamPair implements ConnectionObserver, MessageSourceEvents, Mess
 
   /** What a write rejects with when the connection is not open (D-10). */
   get closedError(): DOMException {
-    this.#closedError ??= new DOMException("Cannot write as the connection is closing or closed", "InvalidStateError");
+    this.#closedError ??= createClosedError();
     return this.#closedError;
   }
 
@@ -149,6 +149,18 @@ export class StreamPair implements ConnectionObserver, MessageSourceEvents, Mess
     this.source.error(error);
     this.#sink.finish(error, result.isCloseReceived ? this.closedError : error, false);
     this.#closed.reject(error);
+  }
+}
+
+/** Made at the end of every connection, in a turn of the engine: its stack would tell nobody anything, and costs 20 µs. */
+function createClosedError(): DOMException {
+  const { stackTraceLimit } = Error;
+  const mayLimit = Object.getOwnPropertyDescriptor(Error, "stackTraceLimit")?.writable === true;
+  if (mayLimit) Error.stackTraceLimit = 0;
+  try {
+    return new DOMException("Cannot write as the connection is closing or closed", "InvalidStateError");
+  } finally {
+    if (mayLimit) Error.stackTraceLimit = stackTraceLimit;
   }
 }
 
