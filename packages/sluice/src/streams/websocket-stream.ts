@@ -17,6 +17,12 @@ export let getConnection: (stream: WebSocketStream) => Connection | null;
 /** Closes with a code that the caller has validated: a server may send more codes than a script (spec-digest 5.5). */
 export let closeValidated: (stream: WebSocketStream, closeCode: number | null, reason: string) => void;
 
+/** Whether this is the very error that the writable of `stream` has because the peer's Close came. */
+export let isPeerCloseError: (stream: WebSocketStream, error: unknown) => boolean;
+
+/** Whether this is the very error that the writable of `stream` has because its connection is closing, whoever began it. */
+export let isClosedErrorOf: (stream: WebSocketStream, error: unknown) => boolean;
+
 /**
  * A WebSocket whose messages are a pair of streams, so that a slow consumer slows its peer down instead of filling memory.
  *
@@ -41,6 +47,7 @@ export class WebSocketStream {
   #sink: MessageSink | null = null;
   /** What the writable is errored with when the connection is closing or closed; one object for all who see it. */
   #closedError: DOMException | null = null;
+  #isClosedByPeer = false;
 
   /**
    * Starts connecting; `opened` tells the outcome.
@@ -295,6 +302,7 @@ export class WebSocketStream {
         },
         onCloseStarted: (initiator) => {
           if (initiator === "local") return;
+          this.#isClosedByPeer = this.#readyState === ReadyState.OPEN;
           this.#readyState = ReadyState.CLOSING;
           // Before the TCP connection ends: pending and later writes reject now (2.12 step 3).
           sink.error(this.#getClosedError());
@@ -335,6 +343,8 @@ export class WebSocketStream {
 
   static {
     closeValidated = (stream, closeCode, reason) => stream.#close(closeCode, reason);
+    isClosedErrorOf = (stream, error) => error !== null && error === stream.#closedError;
+    isPeerCloseError = (stream, error) => stream.#isClosedByPeer && isClosedErrorOf(stream, error);
     getConnection = (stream) => {
       const connection = stream.#connection;
       const isOpen = stream.#readyState === ReadyState.OPEN && connection?.readyState === ReadyState.OPEN;
