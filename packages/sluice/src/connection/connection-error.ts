@@ -2,10 +2,13 @@
 export class ConnectionError extends Error {
   /** Stable and machine-readable, e.g. `ERR_SLUICE_PEER_DEAD`. */
   readonly code: string;
+  /** The limit that was reached, by the name of its option, e.g. `keepAlive.timeoutMs`; null if none was. */
+  readonly limit: string | null;
 
-  constructor(message: string, code: string) {
+  constructor(message: string, code: string, limit: string | null = null) {
     super(message);
     this.name = "ConnectionError";
     this.code = code;
+    this.limit = limit;
   }
 }

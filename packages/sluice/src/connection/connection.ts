@@ -10,6 +10,7 @@ import type { Budget, BudgetMember } from "./budget.ts";
 import type { ByteTransport, ByteTransportListener } from "./byte-transport.ts";
 import { type Clock, Deadline } from "./clock.ts";
 import { ConnectionError } from "./connection-error.ts";
+import { IdleTimeout } from "./idle-timeout.ts";
 import { DEFAULT_KEEPALIVE, Keepalive, type KeepaliveOptions, type KeepaliveVerdict } from "./keepalive.ts";
 import { Outbox, type SharedFrame } from "./outbox.ts";
 import type { SendTicket } from "./send-ticket.ts";
@@ -35,6 +36,8 @@ export class Connection {
   #isGivenUp = false;
   readonly #keepAliveOptions: KeepaliveOptions | false;
   #keepAlive: Keepalive | null = null;
+  readonly #idleTimeoutMs: number;
+  #idleTimeout: IdleTimeout | null = null;
   #observer: ConnectionObserver = NO_OBSERVER;
   #readyState: ReadyState = ReadyState.OPEN;
 
@@ -73,12 +76,14 @@ export class Connection {
     this.#closeTimeoutMs = options.closeTimeoutMs ?? DEFAULT_LIMITS.closeTimeoutMs;
     this.#deadline = new Deadline(options.clock);
     this.#keepAliveOptions = options.keepAlive ?? DEFAULT_KEEPALIVE;
+    this.#idleTimeoutMs = options.idleTimeoutMs ?? DEFAULT_LIMITS.idleTimeoutMs;
     this.#budget = options.budget ?? null;
     this.#protocol = new WebSocketProtocol({
       role: options.role,
       fillRandom: options.fillRandom,
       maxMessageBytes: options.maxMessageBytes,
       maxFragments: options.maxFragments,
+      maxInflateRatio: options.maxInflateRatio,
       deflate: options.deflate ?? undefined,
       utf8: options.utf8,
     });
@@ -159,6 +164,7 @@ export class Connection {
     this.#observer = observer;
     this.#transport.start(this.#listener);
     if (this.#keepAliveOptions !== false) this.#keepAlive = this.#startKeepAlive(this.#keepAliveOptions);
+    if (this.#idleTimeoutMs < Number.POSITIVE_INFINITY) this.#idleTimeout = this.#startIdleTimeout();
     if (head !== undefined && head.byteLength > 0) {
       this.#bytesReceived += head.byteLength;
       this.#protocol.receive(head);
@@ -217,7 +223,7 @@ export class Connection {
   startClose(closeCode: number | null, reason: string, flush: "current" | "all" | "cut"): void {
     if (this.#readyState !== ReadyState.OPEN) return;
     this.#readyState = transition(this.#readyState, "closeStarted");
-    this.#keepAlive?.stop();
+    this.#stopWatching();
     this.#requestedClose = { closeCode, reason };
     if (flush !== "all") this.#outbox.drop(flush === "current");
     this.#outbox.settleDropped();
@@ -330,10 +336,41 @@ export class Connection {
       },
       sendPing: (payload) => this.#outbox.sendPing(payload),
       onVerdict: (verdict) => {
-        const { closeCode, text, code } = VERDICTS[verdict];
-        this.fail(closeCode, text, new ConnectionError(`The connection was given up: ${text}`, code));
+        const { closeCode, text, code, limit } = VERDICTS[verdict];
+        this.#giveUp(closeCode, `${text} (${limit})`, code, limit);
       },
     });
+  }
+
+  #startIdleTimeout(): IdleTimeout {
+    const connection = this;
+    return new IdleTimeout(this.#clock, this.#idleTimeoutMs, {
+      get messages() {
+        return connection.#messagesReceived + connection.#messagesSent;
+      },
+      get movingBytes() {
+        const received = connection.#protocol.isInMessage ? connection.#bytesReceived : 0;
+        return received + (connection.#outbox.isMessagePending ? connection.#outbox.acceptedBytes : 0);
+      },
+      get isUnread() {
+        return connection.#isStalled || connection.#isHeldByInflater || (connection.#observer.queuedBytes ?? 0) > 0;
+      },
+      // RFC 6455 §7.4.1: 1001 is "going away"; it is what other servers send too.
+      onIdle: (timeoutMs) => {
+        const text = `no message for ${timeoutMs} ms (idleTimeoutMs)`;
+        this.#giveUp(CloseCode.GOING_AWAY, text, "ERR_SLUICE_IDLE_TIMEOUT", "idleTimeoutMs");
+      },
+    });
+  }
+
+  #stopWatching(): void {
+    this.#keepAlive?.stop();
+    this.#idleTimeout?.stop();
+  }
+
+  /** Fails, for no fault in what the peer sent. @param text what the peer is told too: ASCII, at most 123 bytes */
+  #giveUp(closeCode: number, text: string, code: string, limit: string): void {
+    this.fail(closeCode, text, new ConnectionError(`The connection was given up: ${text}`, code, limit));
   }
 
   #parse(): void {
@@ -439,7 +476,7 @@ export class Connection {
   }
 
   #stopInput(): void {
-    this.#keepAlive?.stop();
+    this.#stopWatching();
     this.#ignoresInput = true;
     this.#isStalled = false;
     this.#isHeldByInflater = false;
@@ -476,14 +513,15 @@ export class Connection {
 
   readonly #member: BudgetMember = {
     giveUp: () => {
-      const text = "the memory budget is used up";
       // What it holds is free in a moment: it must not cost another connection its life meanwhile.
       this.#isGivenUp = true;
       this.#charge();
-      this.fail(
+      const limit = "memoryBudgetBytes";
+      this.#giveUp(
         CloseCode.TRY_AGAIN_LATER,
-        text,
-        new ConnectionError(`The connection was given up: ${text} (memoryBudgetBytes)`, "ERR_SLUICE_MEMORY_BUDGET"),
+        `the memory budget is used up (${limit})`,
+        "ERR_SLUICE_MEMORY_BUDGET",
+        limit,
       );
     },
   };
@@ -509,7 +547,7 @@ export class Connection {
   #finish(): void {
     if (this.#isFinishing) return;
     this.#isFinishing = true;
-    this.#keepAlive?.stop();
+    this.#stopWatching();
     if (!this.#hasFailed) this.#deadline.clear();
     this.#clock.nextTask(() => {
       this.#readyState = transition(this.#readyState, "closed");
@@ -562,12 +600,16 @@ export interface ConnectionOptions {
   readonly maxMessageBytes?: number | undefined;
   /** Most fragments of a message, empty ones included. @defaultValue 131,072 */
   readonly maxFragments?: number | undefined;
+  /** Most bytes that one byte of a compressed message may become. @defaultValue Infinity */
+  readonly maxInflateRatio?: number | undefined;
   /** Unsent bytes up to which a message counts as sent. @defaultValue 64 KiB */
   readonly sendLimitBytes?: number | undefined;
   /** How long the closing handshake may make no progress. @defaultValue 30,000 */
   readonly closeTimeoutMs?: number | undefined;
   /** Pings, and what follows from silence; see {@link KeepaliveOptions}. @defaultValue on */
   readonly keepAlive?: KeepaliveOptions | false | undefined;
+  /** How long no message may move in either direction; see {@link IdleTimeout}. @defaultValue Infinity */
+  readonly idleTimeoutMs?: number | undefined;
   /** What this connection holds is charged to it. @defaultValue none */
   readonly budget?: Budget | undefined;
   /** Whether `queuedBytes` is kept; costs a little per frame. @defaultValue false */
@@ -609,10 +651,25 @@ export interface ConnectionCounters {
 }
 
 /** Each verdict with its own close code, so that the peer's log tells them apart too. */
-const VERDICTS: Record<KeepaliveVerdict, { closeCode: number; text: string; code: string }> = {
-  dead: { closeCode: CloseCode.INTERNAL_ERROR, text: "no answer to a Ping", code: "ERR_SLUICE_PEER_DEAD" },
-  stalled: { closeCode: CloseCode.POLICY_VIOLATION, text: "the peer does not read", code: "ERR_SLUICE_PEER_STALLED" },
-  paused: { closeCode: CloseCode.TRY_AGAIN_LATER, text: "the reader stood still", code: "ERR_SLUICE_READER_PAUSED" },
+const VERDICTS: Record<KeepaliveVerdict, { closeCode: number; text: string; code: string; limit: string }> = {
+  dead: {
+    closeCode: CloseCode.INTERNAL_ERROR,
+    text: "no answer to a Ping",
+    code: "ERR_SLUICE_PEER_DEAD",
+    limit: "keepAlive.timeoutMs",
+  },
+  stalled: {
+    closeCode: CloseCode.POLICY_VIOLATION,
+    text: "the peer does not read",
+    code: "ERR_SLUICE_PEER_STALLED",
+    limit: "keepAlive.stalledTimeoutMs",
+  },
+  paused: {
+    closeCode: CloseCode.TRY_AGAIN_LATER,
+    text: "the reader stood still",
+    code: "ERR_SLUICE_READER_PAUSED",
+    limit: "keepAlive.pausedTimeoutMs",
+  },
 };
 
 const NO_OBSERVER: ConnectionObserver = { onMessage() {}, onCloseStarted() {}, onClosed() {} };
