@@ -227,7 +227,7 @@ export class Connection {
     this.#requestedClose = { closeCode, reason };
     if (flush !== "all") this.#outbox.drop(flush === "current");
     this.#outbox.settleDropped();
-    this.#deadline.set(this.#closeTimeoutMs, () => this.#transport.destroy());
+    this.#setCloseDeadline();
     this.#observer.onCloseStarted("local");
     this.#sendRequestedClose();
     this.discard();
@@ -370,7 +370,7 @@ export class Connection {
 
   /** Fails, for no fault in what the peer sent. @param text what the peer is told too: ASCII, at most 123 bytes */
   #giveUp(closeCode: number, text: string, code: string, limit: string): void {
-    this.fail(closeCode, text, new ConnectionError(`The connection was given up: ${text}`, code, limit));
+    this.fail(closeCode, text, new ConnectionError(`The connection was given up: ${text}`, code, { limit }));
   }
 
   #parse(): void {
@@ -453,8 +453,17 @@ export class Connection {
   }
 
   #setDeadlineAfterBothCloses(): void {
-    const delayMs = this.#isCloseFlushed ? DEFAULT_LIMITS.tcpCloseTimeoutMs : this.#closeTimeoutMs;
-    this.#deadline.set(delayMs, () => this.#transport.destroy());
+    if (!this.#isCloseFlushed) this.#setCloseDeadline();
+    else this.#deadline.set(DEFAULT_LIMITS.tcpCloseTimeoutMs, () => this.#transport.destroy());
+  }
+
+  #setCloseDeadline(): void {
+    this.#deadline.set(this.#closeTimeoutMs, () => {
+      const text = `no progress of the closing handshake for ${this.#closeTimeoutMs} ms (closeTimeoutMs)`;
+      const limit = "closeTimeoutMs";
+      this.#cause ??= new ConnectionError(`The connection was cut off: ${text}`, "ERR_SLUICE_CLOSE_TIMEOUT", { limit });
+      this.#transport.destroy();
+    });
   }
 
   #sendRequestedClose(): void {
@@ -566,9 +575,11 @@ export class Connection {
     const isClean = received !== null && this.#isCloseFlushed && !this.#isLost && !this.#hasFailed;
     if (received === null || this.#hasFailed) {
       const closeCode = CloseCode.ABNORMAL_CLOSURE;
-      return { isClean, hasFailed: true, isCloseReceived: false, closeCode, reason: "", cause: this.#cause };
+      const cause = this.#cause ?? new ConnectionError("It ended without a Close frame", "ERR_SLUICE_NO_CLOSE_FRAME");
+      return { isClean, hasFailed: true, isCloseReceived: false, closeCode, reason: "", cause };
     }
-    return { isClean, hasFailed: false, isCloseReceived: true, ...received, cause: this.#cause };
+    const cause = isClean ? null : (this.#cause ?? createClosedEarlyError(received.closeCode));
+    return { isClean, hasFailed: false, isCloseReceived: true, ...received, cause };
   }
 }
 
@@ -673,6 +684,11 @@ const VERDICTS: Record<KeepaliveVerdict, { closeCode: number; text: string; code
 };
 
 const NO_OBSERVER: ConnectionObserver = { onMessage() {}, onCloseStarted() {}, onClosed() {} };
+
+function createClosedEarlyError(closeCode: number): ConnectionError {
+  const text = `The peer closed with ${closeCode} before everything was sent`;
+  return new ConnectionError(text, "ERR_SLUICE_CLOSED_EARLY");
+}
 
 /** Cuts our own diagnosis to what a Close frame can carry; all our texts are ASCII, so a unit is a byte. */
 function wireReason(message: string): string {

@@ -1,5 +1,6 @@
 import { addAbortListener, type ConnectHandle, connect } from "#connect";
 import type { Connection, ConnectionResult, CreditAccounts, FlowControl } from "../connection/connection.ts";
+import { createClosedWhileConnectingError } from "../connection/connection-error.ts";
 import { ReadyState } from "../protocol/ready-state.ts";
 import { toCloseInfo, validateCloseCodeAndReason, type WebSocketCloseInfo } from "./close-info.ts";
 import { Established } from "./established.ts";
@@ -193,7 +194,7 @@ export class WebSocketStream {
         this.#readyState = ReadyState.CLOSING;
         this.#handshake?.abort();
         // "In a later task", never during the call.
-        setTimeout(() => this.#failHandshake(new Error("The connection was closed before it was established")), 0);
+        setTimeout(() => this.#failHandshake(createClosedWhileConnectingError()), 0);
         break;
       case ReadyState.OPEN: {
         const code = closeCode === null && reason !== "" ? 1000 : closeCode;
@@ -393,7 +394,7 @@ export interface StreamMetrics {
 function createUncleanError(result: ConnectionResult): WebSocketError {
   const { closeCode, reason, cause } = result;
   const message = result.isCloseReceived
-    ? `The WebSocket connection did not close cleanly: the peer closed with ${closeCode} before everything was sent`
+    ? `The WebSocket connection did not close cleanly, with ${closeCode}: ${cause?.message ?? "not everything was sent"}`
     : `The WebSocket connection was lost: ${cause?.message ?? "it ended without a Close frame"}`;
   return createWebSocketError(closeCode, reason, message, cause);
 }
