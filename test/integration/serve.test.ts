@@ -127,6 +127,101 @@ describe("serve()", () => {
     }
   });
 
+  describe("what an echo of the form readable.pipeTo(writable) reports", () => {
+    const echo: ConnectionHandler = async (stream) => {
+      const { readable, writable } = await stream.opened;
+      await readable.pipeTo(writable);
+    };
+
+    /** Every error that `onError` was told until the server was closed. */
+    async function reportsOf(handler: ConnectionHandler, play: (client: WebSocketStream) => Promise<void> | void) {
+      const reports: unknown[] = [];
+      const ended = withResolvers<void>();
+      const { server, url } = await start(
+        async (stream) => {
+          try {
+            await handler(stream);
+          } finally {
+            stream.closed.then(ended.resolve, ended.resolve);
+          }
+        },
+        { onError: (error) => reports.push(error) },
+      );
+      const client = new WebSocketStream(url);
+      await client.opened;
+      await play(client);
+      await ended.promise;
+      await server.close();
+      return reports;
+    }
+
+    it.each<[name: string, play: (client: WebSocketStream) => void]>([
+      ["without a code", (client) => client.close()],
+      ["with a code", (client) => client.close({ closeCode: 4000, reason: "done" })],
+      ["by closing its writable", async (client) => void (await client.opened).writable.close()],
+      ["by cancelling its readable", async (client) => void (await client.opened).readable.cancel()],
+    ])("is nothing when the client closes %s", async (_, play) => {
+      expect(await reportsOf(echo, play)).toEqual([]);
+    });
+
+    it("is nothing when the server itself closes the connection", async () => {
+      const reports: unknown[] = [];
+      const { server, url } = await start(echo, { onError: (error) => reports.push(error) });
+      const client = new WebSocketStream(url);
+      await client.opened;
+      await server.close();
+      expect(await client.closed).toEqual({ closeCode: 1001, reason: "" });
+      expect(reports).toEqual([]);
+    });
+
+    it("is the handler's own fault, although the client closed at the same moment", async () => {
+      const problem = new Error("a fault of the handler");
+      const reports = await reportsOf(
+        async (stream) => {
+          await echo(stream)?.catch(() => {});
+          throw problem;
+        },
+        (client) => client.close(),
+      );
+      expect(reports).toEqual([problem]);
+    });
+
+    it("is an InvalidStateError of another object than this connection's writable", async () => {
+      const problem = new DOMException("the handler's database is closed", "InvalidStateError");
+      const reports = await reportsOf(
+        async (stream) => {
+          await echo(stream)?.catch(() => {});
+          throw problem;
+        },
+        (client) => client.close(),
+      );
+      expect(reports).toEqual([problem]);
+    });
+
+    it("is the error of a write behind the handler's own close()", async () => {
+      const reports = await reportsOf(
+        async (stream) => {
+          const { writable } = await stream.opened;
+          stream.close();
+          await writable.getWriter().write("too late");
+        },
+        () => {},
+      );
+      expect(reports).toEqual([expect.objectContaining({ name: "InvalidStateError" })]);
+    });
+
+    it("is the error of a write that the client's Close cut off", async () => {
+      const reports = await reportsOf(
+        async (stream) => {
+          const { writable } = await stream.opened;
+          await writable.getWriter().write(new Uint8Array(64 * 1024 * 1024));
+        },
+        (client) => client.close(),
+      );
+      expect(reports).toEqual([expect.objectContaining({ name: "InvalidStateError" })]);
+    });
+  });
+
   it("throws TypeError without a handler", async () => {
     await expect(serve({ port: 0 }, undefined as unknown as ConnectionHandler)).rejects.toThrow(TypeError);
   });

@@ -2,7 +2,7 @@ import net from "node:net";
 import { describe, expect, it } from "vitest";
 import { type OwnPortOptions, WebSocketStreamServer } from "../../packages/sluice/src/server.ts";
 import { WebSocketStream } from "../../packages/sluice/src/streams/websocket-stream.ts";
-import { createRequest, RawClient } from "../support/raw-http.ts";
+import { createRequest, KEY, RawClient } from "../support/raw-http.ts";
 import { createScope } from "../support/scope.ts";
 import { withResolvers } from "../support/with-resolvers.ts";
 
@@ -158,6 +158,41 @@ describe("limits (RFC 6455 §10.1, H32)", () => {
     client.send(createRequest({ fields: { "X-Own": "x".repeat(2000) } }));
     expect((await client.response()).status).toBe(431);
   });
+
+  /** So many further fields, four bytes each. */
+  const filler = (count: number): Record<string, readonly string[]> => ({ a: Array.from({ length: count }, () => "") });
+
+  it("maxHeaderCount: 431 above 100 fields, and the answer names the limit", async () => {
+    const { port } = await start({});
+    const all = use(await RawClient.upgrade(port, { fields: filler(95) }));
+    expect((await all.response()).status).toBe(101);
+    const tooMany = use(await RawClient.upgrade(port, { fields: filler(96) }));
+    expect((await tooMany.response()).status).toBe(431);
+    expect((await tooMany.rest()).toString()).toBe(
+      "The request has more header fields than it may have (maxHeaderCount)\n",
+    );
+  });
+
+  it("maxHeaderCount: a repeated field cannot hide behind thousands of others", async () => {
+    const { port } = await start({ maxHeaderCount: 4000 });
+    const honest = use(await RawClient.upgrade(port, { fields: filler(2500) }));
+    expect((await honest.response()).status).toBe(101);
+    const hidden = use(await RawClient.upgrade(port, { fields: { ...filler(2500), "sec-websocket-key": KEY } }));
+    expect((await hidden.response()).status).toBe(400);
+  });
+
+  it.each([4, -1, Number.NaN, "100"])("maxHeaderCount: refuses %j as an option", (maxHeaderCount) => {
+    const options = { noServer: true, maxHeaderCount: maxHeaderCount as number } as const;
+    expect(() => new WebSocketStreamServer(options)).toThrow(RangeError);
+  });
+
+  it.each([127, 1000.5, Number.POSITIVE_INFINITY, "16384"])(
+    "maxHeaderBytes: refuses %j as an option",
+    (maxHeaderBytes) => {
+      const options = { port: 0, maxHeaderBytes: maxHeaderBytes as number };
+      expect(() => new WebSocketStreamServer(options)).toThrow(RangeError);
+    },
+  );
 
   it("maxMessageBytes and the strategies reach the connections", async () => {
     const { server, ask } = await start({ maxMessageBytes: 4, readableStrategy: { highWaterMark: 3 } });

@@ -86,7 +86,7 @@ describe("connections under a budget", () => {
     modest.peer.sendFrame({ opcode: 2, isFin: false, payload: new Uint8Array(200_000) });
     await clock.run();
     await expect(hoarder.stream.closed).rejects.toMatchObject({ cause: { code: "ERR_SLUICE_MEMORY_BUDGET" } });
-    expect(hoarder.peer.closes).toEqual([[1013, "the memory budget is used up"]]);
+    expect(hoarder.peer.closes).toEqual([[1013, "the memory budget is used up (memoryBudgetBytes)"]]);
     modest.peer.sendFrame({ opcode: 0, payload: new Uint8Array(1000) });
     await clock.run();
     const { readable } = await modest.stream.opened;

@@ -10,6 +10,7 @@ import type { Budget, BudgetMember } from "./budget.ts";
 import type { ByteTransport, ByteTransportListener } from "./byte-transport.ts";
 import { type Clock, Deadline } from "./clock.ts";
 import { ConnectionError } from "./connection-error.ts";
+import { IdleTimeout } from "./idle-timeout.ts";
 import {
   DEFAULT_KEEPALIVE,
   Keepalive,
@@ -41,6 +42,8 @@ export class Connection implements ByteTransportListener, KeepaliveProbe, Outbox
   #isGivenUp = false;
   readonly #keepAliveOptions: KeepaliveOptions | false;
   #keepAlive: Keepalive | null = null;
+  readonly #idleTimeoutMs: number;
+  #idleTimeout: IdleTimeout | null = null;
   #observer: ConnectionObserver = NO_OBSERVER;
   #readyState: ReadyState = ReadyState.OPEN;
 
@@ -79,12 +82,14 @@ export class Connection implements ByteTransportListener, KeepaliveProbe, Outbox
     this.#role = options.role;
     this.#closeTimeoutMs = options.closeTimeoutMs ?? DEFAULT_LIMITS.closeTimeoutMs;
     this.#keepAliveOptions = options.keepAlive ?? DEFAULT_KEEPALIVE;
+    this.#idleTimeoutMs = options.idleTimeoutMs ?? DEFAULT_LIMITS.idleTimeoutMs;
     this.#budget = options.budget ?? null;
     this.#protocol = new WebSocketProtocol({
       role: options.role,
       fillRandom: options.fillRandom,
       maxMessageBytes: options.maxMessageBytes,
       maxFragments: options.maxFragments,
+      maxInflateRatio: options.maxInflateRatio,
       deflate: options.deflate ?? undefined,
       utf8: options.utf8,
     });
@@ -163,6 +168,7 @@ export class Connection implements ByteTransportListener, KeepaliveProbe, Outbox
     this.#observer = observer;
     this.#transport.start(this);
     if (this.#keepAliveOptions !== false) this.#keepAlive = new Keepalive(this.#clock, this.#keepAliveOptions, this);
+    if (this.#idleTimeoutMs < Number.POSITIVE_INFINITY) this.#idleTimeout = this.#startIdleTimeout();
     if (head !== undefined && head.byteLength > 0) {
       this.#bytesReceived += head.byteLength;
       this.#protocol.receive(head);
@@ -221,11 +227,11 @@ export class Connection implements ByteTransportListener, KeepaliveProbe, Outbox
   startClose(closeCode: number | null, reason: string, flush: "current" | "all" | "cut"): void {
     if (this.#readyState !== ReadyState.OPEN) return;
     this.#readyState = transition(this.#readyState, "closeStarted");
-    this.#keepAlive?.stop();
+    this.#stopWatching();
     this.#requestedClose = { closeCode, reason };
     if (flush !== "all") this.#outbox.drop(flush === "current");
     this.#outbox.settleDropped();
-    this.#setDeadline(this.#closeTimeoutMs);
+    this.#setCloseDeadline();
     this.#observer.onCloseStarted("local");
     this.#sendRequestedClose();
     this.discard();
@@ -331,8 +337,8 @@ export class Connection implements ByteTransportListener, KeepaliveProbe, Outbox
   }
 
   onVerdict(verdict: KeepaliveVerdict): void {
-    const { closeCode, text, code } = VERDICTS[verdict];
-    this.fail(closeCode, text, new ConnectionError(`The connection was given up: ${text}`, code));
+    const { closeCode, text, code, limit } = VERDICTS[verdict];
+    this.#giveUp(closeCode, `${text} (${limit})`, code, limit);
   }
 
   // The outbox's calls.
@@ -354,6 +360,37 @@ export class Connection implements ByteTransportListener, KeepaliveProbe, Outbox
       this.#protocol.retain();
     };
     this.#clock.endOfTurn(this.#retain);
+  }
+
+  #startIdleTimeout(): IdleTimeout {
+    const connection = this;
+    return new IdleTimeout(this.#clock, this.#idleTimeoutMs, {
+      get messages() {
+        return connection.#messagesReceived + connection.#messagesSent;
+      },
+      get movingBytes() {
+        const received = connection.#protocol.isInMessage ? connection.#bytesReceived : 0;
+        return received + (connection.#outbox.isMessagePending ? connection.#outbox.acceptedBytes : 0);
+      },
+      get isUnread() {
+        return connection.isPaused || (connection.#observer.queuedBytes ?? 0) > 0;
+      },
+      // RFC 6455 §7.4.1: 1001 is "going away"; it is what other servers send too.
+      onIdle: (timeoutMs) => {
+        const text = `no message for ${timeoutMs} ms (idleTimeoutMs)`;
+        this.#giveUp(CloseCode.GOING_AWAY, text, "ERR_SLUICE_IDLE_TIMEOUT", "idleTimeoutMs");
+      },
+    });
+  }
+
+  #stopWatching(): void {
+    this.#keepAlive?.stop();
+    this.#idleTimeout?.stop();
+  }
+
+  /** Fails, for no fault in what the peer sent. @param text what the peer is told too: ASCII, at most 123 bytes */
+  #giveUp(closeCode: number, text: string, code: string, limit: string): void {
+    this.fail(closeCode, text, new ConnectionError(`The connection was given up: ${text}`, code, { limit }));
   }
 
   #parse(): void {
@@ -436,14 +473,23 @@ export class Connection implements ByteTransportListener, KeepaliveProbe, Outbox
   }
 
   #setDeadlineAfterBothCloses(): void {
-    const delayMs = this.#isCloseFlushed ? DEFAULT_LIMITS.tcpCloseTimeoutMs : this.#closeTimeoutMs;
-    this.#setDeadline(delayMs);
+    if (!this.#isCloseFlushed) this.#setCloseDeadline();
+    else this.#setDeadline(DEFAULT_LIMITS.tcpCloseTimeoutMs);
+  }
+
+  #setCloseDeadline(): void {
+    this.#setDeadline(this.#closeTimeoutMs, () => {
+      const text = `no progress of the closing handshake for ${this.#closeTimeoutMs} ms (closeTimeoutMs)`;
+      const limit = "closeTimeoutMs";
+      this.#cause ??= new ConnectionError(`The connection was cut off: ${text}`, "ERR_SLUICE_CLOSE_TIMEOUT", { limit });
+      this.#transport.destroy();
+    });
   }
 
   /** The transport is destroyed unless something moves until then. */
-  #setDeadline(delayMs: number): void {
+  #setDeadline(delayMs: number, onExpired: () => void = () => this.#transport.destroy()): void {
     this.#deadline ??= new Deadline(this.#clock);
-    this.#deadline.set(delayMs, () => this.#transport.destroy());
+    this.#deadline.set(delayMs, onExpired);
   }
 
   #sendRequestedClose(): void {
@@ -465,7 +511,7 @@ export class Connection implements ByteTransportListener, KeepaliveProbe, Outbox
   }
 
   #stopInput(): void {
-    this.#keepAlive?.stop();
+    this.#stopWatching();
     this.#ignoresInput = true;
     this.#isStalled = false;
     this.#isHeldByInflater = false;
@@ -502,14 +548,15 @@ export class Connection implements ByteTransportListener, KeepaliveProbe, Outbox
 
   /** The budget's call: it is used up, and this connection holds most for longest. */
   giveUp(): void {
-    const text = "the memory budget is used up";
     // What it holds is free in a moment: it must not cost another connection its life meanwhile.
     this.#isGivenUp = true;
     this.#charge();
-    this.fail(
+    const limit = "memoryBudgetBytes";
+    this.#giveUp(
       CloseCode.TRY_AGAIN_LATER,
-      text,
-      new ConnectionError(`The connection was given up: ${text} (memoryBudgetBytes)`, "ERR_SLUICE_MEMORY_BUDGET"),
+      `the memory budget is used up (${limit})`,
+      "ERR_SLUICE_MEMORY_BUDGET",
+      limit,
     );
   }
 
@@ -534,7 +581,7 @@ export class Connection implements ByteTransportListener, KeepaliveProbe, Outbox
   #finish(): void {
     if (this.#isFinishing) return;
     this.#isFinishing = true;
-    this.#keepAlive?.stop();
+    this.#stopWatching();
     if (!this.#hasFailed) this.#deadline?.clear();
     this.#clock.nextTask(() => {
       this.#readyState = transition(this.#readyState, "closed");
@@ -553,9 +600,11 @@ export class Connection implements ByteTransportListener, KeepaliveProbe, Outbox
     const isClean = received !== null && this.#isCloseFlushed && !this.#isLost && !this.#hasFailed;
     if (received === null || this.#hasFailed) {
       const closeCode = CloseCode.ABNORMAL_CLOSURE;
-      return { isClean, hasFailed: true, isCloseReceived: false, closeCode, reason: "", cause: this.#cause };
+      const cause = this.#cause ?? new ConnectionError("It ended without a Close frame", "ERR_SLUICE_NO_CLOSE_FRAME");
+      return { isClean, hasFailed: true, isCloseReceived: false, closeCode, reason: "", cause };
     }
-    return { isClean, hasFailed: false, isCloseReceived: true, ...received, cause: this.#cause };
+    const cause = isClean ? null : (this.#cause ?? createClosedEarlyError(received.closeCode));
+    return { isClean, hasFailed: false, isCloseReceived: true, ...received, cause };
   }
 }
 
@@ -587,12 +636,16 @@ export interface ConnectionOptions {
   readonly maxMessageBytes?: number | undefined;
   /** Most fragments of a message, empty ones included. @defaultValue 131,072 */
   readonly maxFragments?: number | undefined;
+  /** Most bytes that one byte of a compressed message may become. @defaultValue Infinity */
+  readonly maxInflateRatio?: number | undefined;
   /** Unsent bytes up to which a message counts as sent. @defaultValue 64 KiB */
   readonly sendLimitBytes?: number | undefined;
   /** How long the closing handshake may make no progress. @defaultValue 30,000 */
   readonly closeTimeoutMs?: number | undefined;
   /** Pings, and what follows from silence; see {@link KeepaliveOptions}. @defaultValue on */
   readonly keepAlive?: KeepaliveOptions | false | undefined;
+  /** How long no message may move in either direction; see {@link IdleTimeout}. @defaultValue Infinity */
+  readonly idleTimeoutMs?: number | undefined;
   /** What this connection holds is charged to it. @defaultValue none */
   readonly budget?: Budget | undefined;
   /** Whether `queuedBytes` is kept; costs a little per frame. @defaultValue false */
@@ -634,13 +687,33 @@ export interface ConnectionCounters {
 }
 
 /** Each verdict with its own close code, so that the peer's log tells them apart too. */
-const VERDICTS: Record<KeepaliveVerdict, { closeCode: number; text: string; code: string }> = {
-  dead: { closeCode: CloseCode.INTERNAL_ERROR, text: "no answer to a Ping", code: "ERR_SLUICE_PEER_DEAD" },
-  stalled: { closeCode: CloseCode.POLICY_VIOLATION, text: "the peer does not read", code: "ERR_SLUICE_PEER_STALLED" },
-  paused: { closeCode: CloseCode.TRY_AGAIN_LATER, text: "the reader stood still", code: "ERR_SLUICE_READER_PAUSED" },
+const VERDICTS: Record<KeepaliveVerdict, { closeCode: number; text: string; code: string; limit: string }> = {
+  dead: {
+    closeCode: CloseCode.INTERNAL_ERROR,
+    text: "no answer to a Ping",
+    code: "ERR_SLUICE_PEER_DEAD",
+    limit: "keepAlive.timeoutMs",
+  },
+  stalled: {
+    closeCode: CloseCode.POLICY_VIOLATION,
+    text: "the peer does not read",
+    code: "ERR_SLUICE_PEER_STALLED",
+    limit: "keepAlive.stalledTimeoutMs",
+  },
+  paused: {
+    closeCode: CloseCode.TRY_AGAIN_LATER,
+    text: "the reader stood still",
+    code: "ERR_SLUICE_READER_PAUSED",
+    limit: "keepAlive.pausedTimeoutMs",
+  },
 };
 
 const NO_OBSERVER: ConnectionObserver = { onMessage() {}, onCloseStarted() {}, onClosed() {} };
+
+function createClosedEarlyError(closeCode: number): ConnectionError {
+  const text = `The peer closed with ${closeCode} before everything was sent`;
+  return new ConnectionError(text, "ERR_SLUICE_CLOSED_EARLY");
+}
 
 /** Cuts our own diagnosis to what a Close frame can carry; all our texts are ASCII, so a unit is a byte. */
 function wireReason(message: string): string {

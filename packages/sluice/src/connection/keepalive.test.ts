@@ -56,7 +56,7 @@ describe("keepalive: three verdicts apart", () => {
     expect(getError()?.closeCode).toBe(1006);
     expect(getError()?.cause).toMatchObject({ code: "ERR_SLUICE_PEER_DEAD" });
     await expect(reading).rejects.toBe(getError());
-    expect(peer.closes).toEqual([[1011, "no answer to a Ping"]]);
+    expect(peer.closes).toEqual([[1011, "no answer to a Ping (keepAlive.timeoutMs)"]]);
     await clock.advance(2_000);
     expect(clock.pendingTimers).toBe(0);
   });
@@ -120,7 +120,7 @@ describe("keepalive: three verdicts apart", () => {
     expect(getError()).toBeNull();
     await clock.advance(10_000);
     expect(getError()?.cause).toMatchObject({ code: "ERR_SLUICE_READER_PAUSED" });
-    expect(peer.closes).toEqual([[1013, "the reader stood still"]]);
+    expect(peer.closes).toEqual([[1013, "the reader stood still (keepAlive.pausedTimeoutMs)"]]);
   });
 
   it("stalled by the peer: takes nothing and says nothing for stalledTimeoutMs: 1008", async () => {

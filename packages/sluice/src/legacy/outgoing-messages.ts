@@ -1,4 +1,5 @@
 import type { Connection } from "../connection/connection.ts";
+import { ConnectionError } from "../connection/connection-error.ts";
 import { CloseCode } from "../protocol/close-code.ts";
 import { ReadyState } from "../protocol/ready-state.ts";
 import { BufferedAmount } from "./buffered-amount.ts";
@@ -52,7 +53,8 @@ export class OutgoingMessages {
     }
     if (this.#maxBufferedBytes !== Number.POSITIVE_INFINITY && this.#isFull(data)) {
       this.#amount.keep(getByteLength(data));
-      const cause = new Error(`Cannot buffer the message as maxBufferedBytes is ${this.#maxBufferedBytes}`);
+      const text = `Cannot buffer the message as maxBufferedBytes is ${this.#maxBufferedBytes}`;
+      const cause = new ConnectionError(text, "ERR_SLUICE_SEND_BUFFER_FULL", { limit: "maxBufferedBytes" });
       connection.fail(CloseCode.INTERNAL_ERROR, "", cause);
       return;
     }
@@ -97,7 +99,9 @@ export class OutgoingMessages {
         try {
           message = data instanceof Blob ? new Uint8Array(await Blob.prototype.arrayBuffer.call(data)) : data;
         } catch (error) {
-          connection.fail(CloseCode.INTERNAL_ERROR, "", new Error("Cannot read a Blob to send it", { cause: error }));
+          const details = { cause: error };
+          const failure = new ConnectionError("Cannot read a Blob to send it", "ERR_SLUICE_BLOB_UNREADABLE", details);
+          connection.fail(CloseCode.INTERNAL_ERROR, "", failure);
           return;
         }
         if (connection.readyState !== ReadyState.OPEN) return;

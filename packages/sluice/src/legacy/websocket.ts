@@ -1,5 +1,6 @@
 import { type ConnectHandle, connect } from "#connect";
 import type { Connection, ConnectionResult } from "../connection/connection.ts";
+import { createClosedWhileConnectingError } from "../connection/connection-error.ts";
 import { CloseCode } from "../protocol/close-code.ts";
 import { ReadyState } from "../protocol/ready-state.ts";
 import { validateCloseCodeAndReason } from "../streams/close-info.ts";
@@ -195,7 +196,7 @@ export const WebSocket: WebSocketConstructor = class WebSocket extends EventTarg
 
   /** `close()` while connecting: _fail the WebSocket connection_; the events come in a later task. */
   #failHandshake(): void {
-    const cause = new Error("The connection was closed before it was established");
+    const cause = createClosedWhileConnectingError();
     if (this.#connection === null) {
       this.#handshake?.abort();
       this.#handshake = null;

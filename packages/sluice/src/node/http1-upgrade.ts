@@ -45,6 +45,8 @@ export interface UpgradeObserver {
 /** How far the connection has come, which tells what an error means. */
 type Stage = "connect" | "tls" | "response";
 
+/** Longest head of a response: Node's own default, whatever the process was told. */
+const MAX_HEAD_BYTES = 16_384;
 /** So much of a refusal's body is kept for the error. */
 const MAX_BODY_BYTES = 4096;
 /** So long the body of a refusal is waited for: it explains the error and decides nothing. */
@@ -91,6 +93,7 @@ export class Http1Upgrade {
       path: url.pathname + url.search,
       headers,
       setHost: false,
+      maxHeaderSize: MAX_HEAD_BYTES,
       insecureHTTPParser: false,
     });
     this.#request = request;
@@ -204,7 +207,9 @@ export class Http1Upgrade {
   }
 
   #onTimeout(): void {
-    this.#fail("ERR_SLUICE_HANDSHAKE_TIMEOUT", `the handshake took longer than ${this.#options.timeoutMs} ms`);
+    const limit = "handshakeTimeoutMs";
+    const what = `the handshake took longer than ${this.#options.timeoutMs} ms (${limit})`;
+    this.#fail("ERR_SLUICE_HANDSHAKE_TIMEOUT", what, { limit });
   }
 
   #failWith(cause: NodeJS.ErrnoException): void {
@@ -218,20 +223,25 @@ export class Http1Upgrade {
     // certificate comes after our side of the handshake is over.
     const isUnusable = this.#isSecure && this.#socket === null && this.#options.agent === null;
     if (this.#stage === "tls" || isUnusable || code.startsWith("ERR_SSL_") || code.startsWith("ERR_TLS_")) {
-      this.#fail("ERR_SLUICE_TLS_FAILED", `TLS failed: ${what}`, cause);
+      this.#fail("ERR_SLUICE_TLS_FAILED", `TLS failed: ${what}`, { cause });
     } else if (this.#stage === "connect") {
-      this.#fail("ERR_SLUICE_CONNECT_FAILED", `the connection to ${this.#options.url.host} failed: ${what}`, cause);
+      const { host } = this.#options.url;
+      this.#fail("ERR_SLUICE_CONNECT_FAILED", `the connection to ${host} failed: ${what}`, { cause });
+    } else if (code === "HPE_HEADER_OVERFLOW") {
+      const limit = "maxHeaderBytes";
+      const text = `server's response has a head of more than ${MAX_HEAD_BYTES} bytes`;
+      this.#fail("ERR_SLUICE_HANDSHAKE_SYNTAX", text, { cause, limit });
     } else if (code.startsWith("HPE_")) {
-      this.#fail("ERR_SLUICE_HANDSHAKE_SYNTAX", `server's response is not valid HTTP: ${what}`, cause);
+      this.#fail("ERR_SLUICE_HANDSHAKE_SYNTAX", `server's response is not valid HTTP: ${what}`, { cause });
     } else {
-      this.#fail("ERR_SLUICE_HANDSHAKE_CUT", `the connection ended before the response: ${what}`, cause);
+      this.#fail("ERR_SLUICE_HANDSHAKE_CUT", `the connection ended before the response: ${what}`, { cause });
     }
   }
 
-  #fail(code: HandshakeErrorCode, what: string, cause?: Error): void {
+  #fail(code: HandshakeErrorCode, what: string, details: { cause?: Error; limit?: string } = {}): void {
     if (this.#isDone) return;
     this.#finish(true);
-    this.#observer.onFailed(new HandshakeError(`Cannot open WebSocket as ${what}`, { code, cause }));
+    this.#observer.onFailed(new HandshakeError(`Cannot open WebSocket as ${what}`, { code, ...details }));
   }
 
   #finish(mustDestroy: boolean): void {

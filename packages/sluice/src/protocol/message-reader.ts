@@ -1,5 +1,6 @@
 import { CloseCode } from "./close-code.ts";
 import type { FrameParser } from "./frame-parser.ts";
+import { DEFAULT_LIMITS } from "./limits.ts";
 import { MessageAssembler } from "./message-assembler.ts";
 import { Opcode } from "./opcode.ts";
 import type { Inflater } from "./permessage-deflate/codec.ts";
@@ -31,6 +32,8 @@ export class MessageReader {
   #announcedBytes = 0;
   /** Payload bytes that arrived in earlier slices, after inflating. */
   #messageBytes = 0;
+  /** Payload bytes given to the inflater. */
+  #deflatedBytes = 0;
 
   // The asynchronous inflation in progress, and what it gave.
   #pending: Promise<void> | null = null;
@@ -138,7 +141,18 @@ export class MessageReader {
   #inflate(input: Uint8Array, isEnd: boolean): ReadResult {
     // RSV1 is legal only where an inflater is.
     const inflater = this.#inflater as Inflater;
-    const result = inflater.inflate(input, isEnd, this.#limits.maxMessageBytes - this.#messageBytes);
+    const { maxMessageBytes, maxInflateRatio } = this.#limits;
+    this.#deflatedBytes += input.byteLength;
+    const { inflateRatioFloorBytes } = DEFAULT_LIMITS;
+    const ratioBytes = Math.max(inflateRatioFloorBytes, maxInflateRatio * Math.max(1, this.#deflatedBytes));
+    if (isEnd) this.#deflatedBytes = 0;
+    const maxBytes = Math.min(maxMessageBytes, ratioBytes);
+    let result: Uint8Array | Promise<Uint8Array>;
+    try {
+      result = inflater.inflate(input, isEnd, maxBytes - this.#messageBytes);
+    } catch (error) {
+      throw maxBytes < maxMessageBytes ? this.#toRatioError(error) : error;
+    }
     if (!(result instanceof Promise)) return this.#readInflated(result, isEnd);
     this.isInterrupted = true;
     this.#isPendingEnd = isEnd;
@@ -149,10 +163,21 @@ export class MessageReader {
       },
       (error: unknown) => {
         this.#pending = null;
-        this.#inflateError = error;
+        this.#inflateError = maxBytes < maxMessageBytes ? this.#toRatioError(error) : error;
       },
     );
     return ReadResult.PENDING;
+  }
+
+  /** The inflater knows one bound only; where that came of the ratio, so does the error. */
+  #toRatioError(error: unknown): unknown {
+    if (!(error instanceof ProtocolError) || error.limit !== "maxMessageBytes") return error;
+    const { maxInflateRatio } = this.#limits;
+    return new ProtocolError(
+      CloseCode.POLICY_VIOLATION,
+      `Cannot inflate the message as maxInflateRatio is ${maxInflateRatio}`,
+      { section: "RFC 7692 §8", code: "ERR_SLUICE_INFLATE_RATIO", limit: "maxInflateRatio" },
+    );
   }
 
   #readInflated(output: Uint8Array, isEnd: boolean): ReadResult {
@@ -209,6 +234,8 @@ export interface MessageLimits {
   readonly maxMessageBytes: number;
   /** Frames, empty ones included. */
   readonly maxFragments: number;
+  /** Bytes that one byte of a compressed message may become, above {@link DEFAULT_LIMITS.inflateRatioFloorBytes}. */
+  readonly maxInflateRatio: number;
 }
 
 const EMPTY = new Uint8Array(0);

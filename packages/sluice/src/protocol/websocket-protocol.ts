@@ -54,6 +54,7 @@ export class WebSocketProtocol {
     this.#reader = new MessageReader(this.#utf8, this.#deflate?.inflater ?? null, {
       maxMessageBytes: options.maxMessageBytes ?? DEFAULT_LIMITS.maxMessageBytes,
       maxFragments: options.maxFragments ?? DEFAULT_LIMITS.maxFragments,
+      maxInflateRatio: options.maxInflateRatio ?? DEFAULT_LIMITS.maxInflateRatio,
     });
   }
 
@@ -269,6 +270,8 @@ export interface WebSocketProtocolOptions {
   readonly maxMessageBytes?: number | undefined;
   /** Frames of one message, empty ones included. @defaultValue 131,072 */
   readonly maxFragments?: number | undefined;
+  /** Most bytes that one byte of a compressed message may become, above 256 KiB. @defaultValue Infinity */
+  readonly maxInflateRatio?: number | undefined;
   /** Set when permessage-deflate was negotiated. */
   readonly deflate?: PerMessageDeflateCodec | undefined;
   /** @defaultValue TextDecoder and TextEncoder */

@@ -1,4 +1,4 @@
-import { refuseForNow } from "./refusal.ts";
+import { refuseAtLimit } from "./refusal.ts";
 import { addressKey } from "./remote-address.ts";
 
 /** What may be there at once. */
@@ -43,15 +43,15 @@ export class Admissions {
   admit(address: string): Admission {
     const limits = this.#limits;
     if (this.#openCount + this.#pendingCount >= limits.maxConnections) {
-      throw refuseForNow(503, "The server has as many connections as it may have (maxConnections)");
+      throw refuseAtLimit(503, "The server has as many connections as it may have", "maxConnections");
     }
     if (this.#pendingCount >= limits.maxPendingHandshakes) {
-      throw refuseForNow(503, "The server has as many handshakes to answer as it may have (maxPendingHandshakes)");
+      throw refuseAtLimit(503, "The server has as many handshakes to answer as it may have", "maxPendingHandshakes");
     }
     const key = addressKey(address);
     const count = this.#perAddress.get(key) ?? 0;
     if (count >= limits.maxConnectionsPerAddress) {
-      throw refuseForNow(429, "Your address has as many connections as it may have (maxConnectionsPerAddress)");
+      throw refuseAtLimit(429, "Your address has as many connections as it may have", "maxConnectionsPerAddress");
     }
     this.#perAddress.set(key, count + 1);
     this.#pendingCount++;

@@ -17,6 +17,7 @@ export interface OpenConnection {
 export class OpenConnections {
   readonly #clock: Clock;
   readonly #connections = new Set<OpenConnection>();
+  readonly #drained = new WeakSet<ServerWebSocketStream>();
   #emptyListeners: (() => void)[] = [];
 
   constructor(clock: Clock) {
@@ -25,6 +26,11 @@ export class OpenConnections {
 
   get size(): number {
     return this.#connections.size;
+  }
+
+  /** Whether `drain` has closed it. */
+  isDrained(stream: ServerWebSocketStream): boolean {
+    return this.#drained.has(stream);
   }
 
   /** @param onGone called once, when the socket is closed */
@@ -40,6 +46,7 @@ export class OpenConnections {
   /** Closes what is there now, spread over time, and cuts off what is left at the deadline. Fulfils when nothing is. */
   async drain(options: ResolvedDrainOptions): Promise<void> {
     const stopSpreading = spread([...this.#connections], options.spreadMs, this.#clock, ({ stream }) => {
+      this.#drained.add(stream);
       closeValidated(stream, options.closeCode, options.reason);
     });
     const deadline = this.#clock.setTimer(() => {

@@ -65,6 +65,8 @@ export interface UpgradeOptions extends ConnectionSettings {
   maxConnectionsPerAddress?: number | undefined;
   /** Time for the request head, and then again for the hook and the wait for a reader; above it 408, then 503. @defaultValue 10,000 */
   handshakeTimeoutMs?: number | undefined;
+  /** Header fields of a request; above it 431. @defaultValue 100 */
+  maxHeaderCount?: number | undefined;
   /**
    * Bytes that all connections of this server may hold together, from 1 MiB. From three quarters of it each connection queues
    * one message at most; above it new handshakes get 503, and the connection that held most for longest is closed with 1013.
@@ -127,6 +129,9 @@ export function validateServerOptions(options: ServerOptions): void {
   requireCount("maxPendingHandshakes", options.maxPendingHandshakes, 1);
   requireCount("maxConnectionsPerAddress", options.maxConnectionsPerAddress, 1);
   requireCount("handshakeTimeoutMs", options.handshakeTimeoutMs, 1);
+  // A request that can be answered with 101 has five fields, in about 150 bytes.
+  requireCount("maxHeaderCount", options.maxHeaderCount, 5);
+  if (options.port !== undefined) requireInteger("maxHeaderBytes", options.maxHeaderBytes, 128);
   requireFunction("upgrade", options.upgrade);
   requireFunction("onError", options.onError);
   toConnectionLimits(options);
@@ -137,6 +142,11 @@ function requireCount(name: string, value: number | undefined, minimum: number):
     return;
   }
   throw new RangeError(`Option ${name} must be a number of at least ${minimum}: current value is ${String(value)}`);
+}
+
+function requireInteger(name: string, value: number | undefined, minimum: number): void {
+  if (value === undefined || (Number.isSafeInteger(value) && value >= minimum)) return;
+  throw new RangeError(`Option ${name} must be an integer of at least ${minimum}: current value is ${String(value)}`);
 }
 
 function requireFunction(name: string, value: unknown): void {

@@ -24,6 +24,8 @@ export function createOwnHttpServer(options: OwnPortOptions, refusals: RefusalSe
     options.tls === undefined
       ? createHttpServer(httpOptions, answer)
       : createHttpsServer({ handshakeTimeout: headTimeoutMs || 120_000, ...options.tls, ...httpOptions }, answer);
+  // Node leaves out the fields above its own limit, and says nothing: a repeated one could hide there. Ours refuses.
+  server.maxHeadersCount = 0;
   // Sockets that have sent no request yet count against no other limit; beyond this they are dropped by the system.
   server.maxConnections =
     (options.maxConnections ?? limits.maxConnections) +
@@ -58,8 +60,9 @@ function answerBadRequest(error: NodeJS.ErrnoException, socket: Duplex, refusals
 }
 
 function getBadRequestStatus(errorCode: string): { code: number; text: string } | null {
-  if (errorCode === "ERR_HTTP_REQUEST_TIMEOUT") return { code: 408, text: "The request did not arrive in time" };
-  if (errorCode === "HPE_HEADER_OVERFLOW") return { code: 431, text: "The request head is too large" };
+  if (errorCode === "ERR_HTTP_REQUEST_TIMEOUT")
+    return { code: 408, text: "The request did not arrive in time (handshakeTimeoutMs)" };
+  if (errorCode === "HPE_HEADER_OVERFLOW") return { code: 431, text: "The request head is too large (maxHeaderBytes)" };
   if (errorCode.startsWith("HPE_")) return { code: 400, text: "This is not a well-formed HTTP/1.1 request" };
   return null;
 }

@@ -1,7 +1,7 @@
 import type { IncomingMessage } from "node:http";
 import type { Duplex } from "node:stream";
 import type { Clock, Timer } from "../connection/clock.ts";
-import { ignoreSocketError, refuseForNow } from "./refusal.ts";
+import { ignoreSocketError, refuseAtLimit } from "./refusal.ts";
 
 /** The client went away before its handshake was answered. */
 export class HandshakeLostError extends Error {
@@ -36,7 +36,8 @@ export class PendingHandshake {
     socket.once("close", this.#onLost);
     this.#timer = clock.setTimer(() => {
       this.#timer = null;
-      this.#abortController.abort(refuseForNow(503, "The server is too busy to answer this handshake in time"));
+      const text = "The server is too busy to answer this handshake in time";
+      this.#abortController.abort(refuseAtLimit(503, text, "handshakeTimeoutMs"));
     }, timeoutMs);
     if (isGone(socket)) {
       this.#onLost();

@@ -15,13 +15,16 @@ export class UpgradeRefusedError extends Error {
   readonly code = "ERR_SLUICE_UPGRADE_REFUSED";
   /** What the client was told. */
   readonly statusCode: number;
+  /** The limit that was reached, by the name of its option, e.g. `maxConnections`; null if none was. */
+  readonly limit: string | null;
   /** @internal */
   readonly refusal: Refusal;
 
-  constructor(refusal: Refusal, message: string, cause?: unknown) {
-    super(message, cause === undefined ? undefined : { cause });
+  constructor(refusal: Refusal, message: string, details: { limit?: string | undefined; cause?: unknown } = {}) {
+    super(message, details.cause === undefined ? undefined : { cause: details.cause });
     this.name = "UpgradeRefusedError";
     this.statusCode = refusal.statusCode;
+    this.limit = details.limit ?? null;
     this.refusal = refusal;
   }
 }
@@ -33,13 +36,22 @@ export function refuse(
   fields: FieldPairs = [],
   cause?: unknown,
 ): UpgradeRefusedError {
-  return new UpgradeRefusedError({ statusCode, fields, body: `${message}\n` }, message, cause);
+  return new UpgradeRefusedError({ statusCode, fields, body: `${message}\n` }, message, { cause });
 }
 
 /** A refusal because of load: 503, or 429 for one client, with Retry-After. */
 export function refuseForNow(statusCode: 503 | 429, message: string): UpgradeRefusedError {
-  return refuse(statusCode, message, [["Retry-After", String(RETRY_AFTER_SECONDS)]]);
+  return refuse(statusCode, message, RETRY_LATER);
 }
+
+/** A refusal because a limit was reached, which the text names; where it is about load, with Retry-After. */
+export function refuseAtLimit(statusCode: 503 | 429 | 431, text: string, limit: string): UpgradeRefusedError {
+  const message = `${text} (${limit})`;
+  const fields = statusCode === 431 ? [] : RETRY_LATER;
+  return new UpgradeRefusedError({ statusCode, fields, body: `${message}\n` }, message, { limit });
+}
+
+const RETRY_LATER: FieldPairs = [["Retry-After", String(RETRY_AFTER_SECONDS)]];
 
 /** Sends refusals and sees each socket to its end. */
 export class RefusalSender {

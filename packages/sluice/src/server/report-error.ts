@@ -1,4 +1,5 @@
 import { isWebSocketError } from "../streams/websocket-error.ts";
+import { isClosedErrorOf, isPeerCloseError } from "../streams/websocket-stream.ts";
 import type { ServerWebSocketStream } from "./server-websocket-stream.ts";
 
 /** Tells about an error that nobody else is told. Never throws. */
@@ -22,10 +23,30 @@ export function createErrorReporter(
   };
 }
 
+/**
+ * Whether a handler failed only because its connection ended as it should: the peer, or the server's own `drain()`, closed
+ * it, both Close frames were exchanged, and the error is the one that the connection's writable has from then on. It is
+ * what `readable.pipeTo(writable)` rejects with at the end of every connection, and no fault of anybody.
+ *
+ * A handler that writes after a close of its own, a write that the Close cut off, and a lost connection are none of this.
+ */
+export async function isOrdinaryEnd(
+  error: unknown,
+  stream: ServerWebSocketStream,
+  isDrained: boolean,
+): Promise<boolean> {
+  if (!(isDrained ? isClosedErrorOf(stream, error) : isPeerCloseError(stream, error))) return false;
+  try {
+    await stream.closed;
+    return true;
+  } catch {
+    return false;
+  }
+}
+
 /** A peer that goes away is no news, although it makes a handler's reads and writes reject. */
 function warnUnlessPeerLeft(error: unknown, stream: ServerWebSocketStream | null): void {
-  const isClosedWrite = error instanceof DOMException && error.name === "InvalidStateError";
-  if (stream !== null && (isWebSocketError(error) || isClosedWrite)) return;
+  if (stream !== null && (isWebSocketError(error) || isPeerCloseError(stream, error))) return;
   warn(error);
 }
 

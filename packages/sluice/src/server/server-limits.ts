@@ -8,6 +8,7 @@ export interface ServerLimits {
   maxConnectionsPerAddress: number;
   handshakeTimeoutMs: number;
   maxHeaderBytes: number;
+  maxHeaderCount: number;
   maxRefusalBodyBytes: number;
 }
 
@@ -25,6 +26,8 @@ export const DEFAULT_SERVER_LIMITS: Readonly<ServerLimits> = {
   handshakeTimeoutMs: 10_000,
   /** Node's own default; a handshake is about 500 bytes, cookies and tokens the rest. */
   maxHeaderBytes: 16 * 1024,
+  /** Fields of a request. A browser sends 15, proxies add some; more than this is what other servers refuse too. */
+  maxHeaderCount: 100,
   /** Longest body of a refusal that is sent; the rest is cut. An error page fits, a download does not. */
   maxRefusalBodyBytes: 64 * 1024,
 };

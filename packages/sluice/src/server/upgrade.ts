@@ -25,7 +25,7 @@ import { OpenConnections } from "./open-connections.ts";
 import type { AcceptOptions, ConnectionSettings, UpgradeOptions } from "./options.ts";
 import { createOriginCheck, type OriginCheck } from "./origin.ts";
 import { HandshakeLostError, PendingHandshake } from "./pending-handshake.ts";
-import { RefusalSender, refuse, refuseForNow, UpgradeRefusedError } from "./refusal.ts";
+import { RefusalSender, refuse, refuseAtLimit, refuseForNow, UpgradeRefusedError } from "./refusal.ts";
 import { getRequestField } from "./request-field.ts";
 import { isResponse, toRefusal } from "./response-refusal.ts";
 import { DEFAULT_SERVER_LIMITS, getDefaultMemoryBudget } from "./server-limits.ts";
@@ -51,6 +51,7 @@ export class Upgrader {
   readonly #reportError: (error: unknown) => void;
   readonly #isOriginAllowed: OriginCheck;
   readonly #handshakeTimeoutMs: number;
+  readonly #maxHeaderCount: number;
   readonly #admissions: Admissions;
   readonly #budget: Budget;
   readonly #pending = new Set<PendingHandshake>();
@@ -62,6 +63,7 @@ export class Upgrader {
     this.#reportError = reportError;
     this.#isOriginAllowed = createOriginCheck(options.origins ?? "same-host");
     this.#handshakeTimeoutMs = options.handshakeTimeoutMs ?? DEFAULT_SERVER_LIMITS.handshakeTimeoutMs;
+    this.#maxHeaderCount = options.maxHeaderCount ?? DEFAULT_SERVER_LIMITS.maxHeaderCount;
     this.#admissions = new Admissions({ ...DEFAULT_SERVER_LIMITS, ...definedLimits(options) });
     this.#budget = new Budget(options.memoryBudgetBytes ?? getDefaultMemoryBudget(), () => clock.now());
     this.connections = new OpenConnections(clock);
@@ -91,7 +93,7 @@ export class Upgrader {
       pending.check();
       this.#refuseIfToldSo();
       if (this.#budget.isAboveHard) {
-        throw refuseForNow(503, "The server's connections hold as much memory as they may (memoryBudgetBytes)");
+        throw refuseAtLimit(503, "The server's connections hold as much memory as they may", "memoryBudgetBytes");
       }
       admission = this.#admissions.admit((socket as Partial<TLSSocket>).remoteAddress ?? "");
       const plan = await this.#negotiate(pending);
@@ -117,6 +119,10 @@ export class Upgrader {
 
   async #negotiate(pending: PendingHandshake): Promise<UpgradePlan> {
     const { request } = pending;
+    // Names and values alternate.
+    if (request.rawHeaders.length > 2 * this.#maxHeaderCount) {
+      throw refuseAtLimit(431, "The request has more header fields than it may have", "maxHeaderCount");
+    }
     const offer = validateClientRequest(request as IncomingMessage & { method: string });
     const url = getStreamURL(request);
     const allowed = this.#isOriginAllowed(request);

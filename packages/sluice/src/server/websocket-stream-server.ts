@@ -11,7 +11,7 @@ import { CLOSE_DEADLINE_MS, type DrainOptions, resolveDrainOptions } from "./dra
 import { type ListeningInfo, listen, whenListening } from "./listening.ts";
 import { type ServerOptions, validateServerOptions } from "./options.ts";
 import { createOwnHttpServer } from "./own-http-server.ts";
-import { createErrorReporter, type ReportError } from "./report-error.ts";
+import { createErrorReporter, isOrdinaryEnd, type ReportError } from "./report-error.ts";
 import { DEFAULT_SERVER_LIMITS } from "./server-limits.ts";
 import type { ServerWebSocketStream } from "./server-websocket-stream.ts";
 import { Upgrader } from "./upgrade.ts";
@@ -192,6 +192,7 @@ export class WebSocketStreamServer {
       await this.#handler(stream);
     } catch (error) {
       closeValidated(stream, CloseCode.INTERNAL_ERROR, "");
+      if (await isOrdinaryEnd(error, stream, this.#upgrader.connections.isDrained(stream))) return;
       this.#reportError(error, stream);
     }
   }

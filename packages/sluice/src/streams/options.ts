@@ -23,6 +23,12 @@ export interface ConnectionLimits {
   maxMessageBytes?: number | undefined;
   /** Most fragments of one message, empty ones included; more close with 1008. @defaultValue 131,072 */
   maxFragments?: number | undefined;
+  /**
+   * Most bytes that one byte of a compressed message may become, from 1, at any point of the message; more closes with 1008.
+   * Messages that inflate to 256 KiB or less are not judged. @defaultValue Infinity: blank images and runs of zeros come
+   * close to DEFLATE's own 1,032 to 1, and `maxMessageBytes` bounds what is inflated
+   */
+  maxInflateRatio?: number | undefined;
   /** How long the closing handshake may go without progress, in milliseconds. @defaultValue 30,000 */
   closeTimeoutMs?: number | undefined;
   /**
@@ -30,6 +36,12 @@ export interface ConnectionLimits {
    * @defaultValue a Ping after 20 s of silence, dead 20 s later; a paused reader and a draining backlog are never dead
    */
   keepAlive?: KeepaliveOptions | false | undefined;
+  /**
+   * How long no message may move in either direction, in milliseconds from 1; then the connection is closed with 1001, at
+   * most a quarter later. Pings do not count, nor does time in which a received message waits to be read.
+   * @defaultValue Infinity: silence is no fault; whether the peer lives, `keepAlive` judges
+   */
+  idleTimeoutMs?: number | undefined;
 }
 
 /** Options of `new WebSocketStream(url, options)`: the standard's two, and this library's. */
@@ -73,13 +85,24 @@ export function toStandardOptions(value: unknown): {
 /** Picks and checks what the engine takes. @throws {RangeError} if a number is out of its range */
 export function toConnectionLimits(
   options: ConnectionLimits,
-): Pick<ConnectionOptions, "sendLimitBytes" | "maxMessageBytes" | "maxFragments" | "closeTimeoutMs" | "keepAlive"> {
+): Pick<
+  ConnectionOptions,
+  | "sendLimitBytes"
+  | "maxMessageBytes"
+  | "maxFragments"
+  | "maxInflateRatio"
+  | "closeTimeoutMs"
+  | "keepAlive"
+  | "idleTimeoutMs"
+> {
   return {
     sendLimitBytes: checkNumber(options.sendLimitBytes, "sendLimitBytes", 0),
     maxMessageBytes: checkNumber(options.maxMessageBytes, "maxMessageBytes", 1),
     maxFragments: checkNumber(options.maxFragments, "maxFragments", 1),
+    maxInflateRatio: checkRatio(options.maxInflateRatio),
     closeTimeoutMs: checkNumber(options.closeTimeoutMs, "closeTimeoutMs", 0),
     keepAlive: checkKeepAlive(options.keepAlive),
+    idleTimeoutMs: checkNumberOrInfinity(options.idleTimeoutMs, "idleTimeoutMs", 1),
   };
 }
 
@@ -93,12 +116,21 @@ export function checkNumber(value: number | undefined, name: string, minimum: nu
   return value;
 }
 
+function checkNumberOrInfinity(value: number | undefined, name: string, minimum: number): number | undefined {
+  return value === Number.POSITIVE_INFINITY ? value : checkNumber(value, name, minimum);
+}
+
+function checkRatio(value: number | undefined): number | undefined {
+  if (value === undefined || (typeof value === "number" && value >= 1)) return value;
+  throw new RangeError(`Cannot use maxInflateRatio as it must be a number of at least 1: current value is ${value}`);
+}
+
 function checkKeepAlive(options: KeepaliveOptions | false | undefined): KeepaliveOptions | false | undefined {
   if (options === undefined || options === false) return options;
   checkNumber(options.intervalMs ?? Number.NaN, "keepAlive.intervalMs", 1);
   checkNumber(options.timeoutMs ?? Number.NaN, "keepAlive.timeoutMs", 1);
   for (const name of ["stalledTimeoutMs", "pausedTimeoutMs"] as const) {
-    if (options[name] !== Number.POSITIVE_INFINITY) checkNumber(options[name], `keepAlive.${name}`, 1);
+    checkNumberOrInfinity(options[name], `keepAlive.${name}`, 1);
   }
   return options;
 }

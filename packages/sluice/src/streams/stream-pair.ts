@@ -21,6 +21,7 @@ export class StreamPair implements ConnectionObserver, MessageSourceEvents, Mess
   #readyState: ReadyState = ReadyState.OPEN;
   /** What the writable is errored with when the connection is closing or closed; one object for all who see it. */
   #closedError: DOMException | null = null;
+  #isClosedByPeer = false;
 
   /** Starts the connection. @param closed settled when it has ended */
   constructor(established: Established, closed: Settlement<Required<WebSocketCloseInfo>>) {
@@ -49,6 +50,16 @@ export class StreamPair implements ConnectionObserver, MessageSourceEvents, Mess
   get closedError(): DOMException {
     this.#closedError ??= createClosedError();
     return this.#closedError;
+  }
+
+  /** Whether this is the very {@link closedError}. */
+  isClosedError(error: unknown): boolean {
+    return error !== null && error === this.#closedError;
+  }
+
+  /** Whether the peer's Close came first. */
+  get isClosedByPeer(): boolean {
+    return this.#isClosedByPeer;
   }
 
   /** _Close the WebSocket_ (spec-digest 2.11), after validation. */
@@ -126,6 +137,7 @@ export class StreamPair implements ConnectionObserver, MessageSourceEvents, Mess
 
   onCloseStarted(initiator: "local" | "remote"): void {
     if (initiator === "local") return;
+    this.#isClosedByPeer = this.#readyState === ReadyState.OPEN;
     this.#readyState = ReadyState.CLOSING;
     // Before the TCP connection ends: pending and later writes reject now (2.12 step 3).
     this.#sink.error(this.closedError);
@@ -167,7 +179,7 @@ function createClosedError(): DOMException {
 function createUncleanError(result: ConnectionResult): WebSocketError {
   const { closeCode, reason, cause } = result;
   const message = result.isCloseReceived
-    ? `The WebSocket connection did not close cleanly: the peer closed with ${closeCode} before everything was sent`
+    ? `The WebSocket connection did not close cleanly, with ${closeCode}: ${cause?.message ?? "not everything was sent"}`
     : `The WebSocket connection was lost: ${cause?.message ?? "it ended without a Close frame"}`;
   return createWebSocketError(closeCode, reason, message, cause);
 }

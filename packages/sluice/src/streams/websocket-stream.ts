@@ -1,5 +1,6 @@
 import { addAbortListener, type ConnectHandle, connect } from "#connect";
 import type { Connection, CreditAccounts, FlowControl } from "../connection/connection.ts";
+import { createClosedWhileConnectingError } from "../connection/connection-error.ts";
 import { ReadyState } from "../protocol/ready-state.ts";
 import { toCloseInfo, validateCloseCodeAndReason, type WebSocketCloseInfo } from "./close-info.ts";
 import { Established } from "./established.ts";
@@ -17,6 +18,12 @@ export let getConnection: (stream: WebSocketStream) => Connection | null;
 
 /** Closes with a code that the caller has validated: a server may send more codes than a script (spec-digest 5.5). */
 export let closeValidated: (stream: WebSocketStream, closeCode: number | null, reason: string) => void;
+
+/** Whether this is the very error that the writable of `stream` has because the peer's Close came. */
+export let isPeerCloseError: (stream: WebSocketStream, error: unknown) => boolean;
+
+/** Whether this is the very error that the writable of `stream` has because its connection is closing, whoever began it. */
+export let isClosedErrorOf: (stream: WebSocketStream, error: unknown) => boolean;
 
 /**
  * A WebSocket whose messages are a pair of streams, so that a slow consumer slows its peer down instead of filling memory.
@@ -186,7 +193,7 @@ export class WebSocketStream {
     this.#state = "given up";
     this.#handshake?.abort();
     // "In a later task", never during the call.
-    setTimeout(() => this.#failHandshake(new Error("The connection was closed before it was established")), 0);
+    setTimeout(() => this.#failHandshake(createClosedWhileConnectingError()), 0);
   }
 
   /** Spec-digest 2.6. The state goes first, so that the teardown cannot find its way into a close. */
@@ -232,6 +239,8 @@ export class WebSocketStream {
 
   static {
     closeValidated = (stream, closeCode, reason) => stream.#close(closeCode, reason);
+    isClosedErrorOf = (stream, error) => stream.#pair?.isClosedError(error) === true;
+    isPeerCloseError = (stream, error) => stream.#pair?.isClosedByPeer === true && isClosedErrorOf(stream, error);
     getConnection = (stream) => {
       const pair = stream.#pair;
       // The engine may have failed and not have told so yet.

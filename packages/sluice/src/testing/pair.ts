@@ -61,6 +61,7 @@ export function createStream(
     maxFragments: options.maxFragments,
     closeTimeoutMs: options.closeTimeoutMs,
     keepAlive: options.keepAlive,
+    idleTimeoutMs: options.idleTimeoutMs,
   };
   const connection = new Connection(transport, connectionOptions);
   const established = new Established(connection, { url: "ws://memory/", protocol: "", extensions: "", head, options });

@@ -5,6 +5,7 @@ export interface HandshakeErrorDetails {
   statusCode?: number | undefined;
   headers?: Headers | undefined;
   body?: string | undefined;
+  limit?: string | undefined;
   cause?: unknown;
 }
 
@@ -35,6 +36,8 @@ export class HandshakeError extends Error {
   readonly headers: Headers | null;
   /** At most the first 4 KiB of the response's body, or null if there was none. */
   readonly body: string | null;
+  /** The limit that was reached, by the name of its option, e.g. `handshakeTimeoutMs`; null if none was. */
+  readonly limit: string | null;
 
   constructor(message: string, details: HandshakeErrorDetails) {
     super(message, details.cause === undefined ? undefined : { cause: details.cause });
@@ -44,6 +47,7 @@ export class HandshakeError extends Error {
     this.statusCode = details.statusCode ?? null;
     this.headers = details.headers ?? null;
     this.body = details.body ?? null;
+    this.limit = details.limit ?? null;
   }
 }
 
