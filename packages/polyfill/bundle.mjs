@@ -12,21 +12,20 @@ export const bundles = {
   "ponyfill.mjs": { entry: "ponyfill", format: "esm", hasStreams: false },
 };
 
-/** What pages have of their own, for which the sources have another one: import -> file in src/. */
-const replacements = new Map([
-  ["#connect", "connect.ts"],
-  ["./message-readable.ts", "message-readable.ts"],
-  ["./message-writable.ts", "message-writable.ts"],
-]);
+/**
+ * What pages have of their own, for which the shared sources have another one: there they would pay for Node's speed, or do
+ * what the browser does. Imports of these names in packages/sluice are resolved to the file of the same name in src/.
+ */
+const REPLACED =
+  /(^#|\/)(connect|close-frame|established|message-sink|message-source|options|strategies|url-record)(\.ts)?$/;
 
 /** Names between the files of the bundle: not of the platform, not of the public API. They are shortened. */
 const internalNames = `
   onMessage onCloseStarted onClosed onInputEnd onEstablished onFailed onDemand onCancel onSourceError onSinkClose
-  onSinkAbort onSettled onExpired setDemand startClose setReferenced heldBytes counters isStalled sentPayloadBytes queuedBytes
-  takeRecord takeData takeAnswer takeGrant takeWaiting isSending queuedMessages wantsInput messageByteLength isSettled
-  creditBytes grantedBytes peerIsWaiting addCredit mayStart isBusy hasFailed isCloseReceived setTimer clearTimer endOfTurn
-  nextTask codeUnits getClosedError hasDemand readAheadBytes limitBytes beginClose countSent inFlight cutInFlight
-  platformChunks forgetReads waitingReads isDisturbed totalSize totalBytes idleSize trySend`
+  onSinkAbort onRoom onRemoteClose setDemand startClose setReferenced heldBytes counters isStalled queuedBytes isOpen
+  takeRecord takeData takeAnswer takeGrant takeWaiting isSending queuedMessages wantsInput messageByteLength
+  creditBytes grantedBytes peerIsWaiting addCredit mayStart isBusy hasFailed isCloseReceived isMemoryTight
+  codeUnits getClosedError hasDemand readAheadBytes limitBytes unsentBytes totalBytes maxPieces`
   .trim()
   .split(/\s+/);
 
@@ -34,9 +33,9 @@ const internalNames = `
 export const pageModules = {
   name: "page-modules",
   setup(build) {
-    build.onResolve({ filter: /^#connect$|\/message-(readable|writable)\.ts$/ }, ({ path }) => {
-      const file = replacements.get(path);
-      return file === undefined ? undefined : { path: `${folder}src/${file}` };
+    build.onResolve({ filter: REPLACED }, ({ path, importer }) => {
+      const name = REPLACED.exec(path)?.[2];
+      return importer.includes("/sluice/src/") ? { path: `${folder}src/${name}.ts` } : undefined;
     });
   },
 };

@@ -3,7 +3,7 @@
  * is not as it should be. Node imports this file too, for the names.
  */
 
-import type { PageOptions } from "../../packages/polyfill/src/page-options.ts";
+import type { PageOptions } from "../../packages/polyfill/src/options.ts";
 import { WebSocketError, WebSocketStream } from "../../packages/polyfill/src/ponyfill.ts";
 import type { Report } from "./server.ts";
 

@@ -1,11 +1,3 @@
-/** [how often, delay in ms]; a delay below 0 is a MessageChannel task, which timers' nesting clamp does not slow down. */
-const STEPS: readonly (readonly [count: number, delayMs: number])[] = [
-  [16, -1],
-  [16, 1],
-  [32, 4],
-  [Number.POSITIVE_INFINITY, 16],
-];
-
 /**
  * Asks again and again until something that has no event has happened: here, that `bufferedAmount` fell.
  *
@@ -14,9 +6,9 @@ const STEPS: readonly (readonly [count: number, delayMs: number])[] = [
  */
 export class DrainPoll {
   readonly #check: () => boolean;
-  #channel: MessageChannel | null = null;
+  /** Its tasks are not slowed down as nested timers are. */
+  #channel: MessageChannel | undefined;
   #timer: ReturnType<typeof setTimeout> | undefined;
-  #step = 0;
   #count = 0;
   #isRunning = false;
 
@@ -25,45 +17,39 @@ export class DrainPoll {
     this.#check = check;
   }
 
-  /** Begins, from the quick steps on. */
+  /** Begins, or goes on with the quick steps. */
   start(): void {
-    this.#step = 0;
     this.#count = 0;
     if (this.#isRunning) return;
     this.#isRunning = true;
     this.#schedule();
   }
 
-  /** Ends it. May be started again. */
-  stop(): void {
+  /** For good. */
+  end(): void {
     this.#isRunning = false;
     clearTimeout(this.#timer);
     this.#channel?.port1.close();
-    this.#channel = null;
   }
 
   #schedule(): void {
-    const [count, delayMs] = STEPS[this.#step];
-    if (++this.#count > count) {
-      this.#step++;
-      this.#count = 0;
-      this.#schedule();
-      return;
+    const count = this.#count++;
+    if (count > 15) this.#timer = setTimeout(this.#tick, count < 32 ? 1 : count < 64 ? 4 : 16);
+    else {
+      if (this.#channel === undefined) {
+        this.#channel = new MessageChannel();
+        this.#channel.port1.onmessage = this.#tick;
+      }
+      this.#channel.port2.postMessage(0);
     }
-    if (delayMs >= 0) {
-      this.#timer = setTimeout(this.#tick, delayMs);
-      return;
-    }
-    if (this.#channel === null) {
-      this.#channel = new MessageChannel();
-      this.#channel.port1.onmessage = this.#tick;
-    }
-    this.#channel.port2.postMessage(0);
   }
 
   readonly #tick = (): void => {
     if (!this.#isRunning) return;
-    if (this.#check()) this.stop();
-    else this.#schedule();
+    // Whatever the check does may start the poll anew.
+    this.#isRunning = false;
+    if (this.#check() || this.#isRunning) return;
+    this.#isRunning = true;
+    this.#schedule();
   };
 }

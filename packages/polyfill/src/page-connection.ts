@@ -2,85 +2,306 @@ import type {
   ConnectionCounters,
   ConnectionObserver,
   ConnectionResult,
+  CreditAccounts,
+  FlowControl,
 } from "../../sluice/src/connection/connection.ts";
+import { CreditEvent } from "../../sluice/src/flow-control/credit-codec.ts";
+import type { MessageCodec } from "../../sluice/src/flow-control/message-codec.ts";
+import { ProtocolError } from "../../sluice/src/protocol/protocol-error.ts";
 import { ReadyState } from "../../sluice/src/protocol/ready-state.ts";
+import type { Carrier, CarrierEvents } from "./carrier.ts";
+import type { PageSettings } from "./options.ts";
 
-/** What the two kinds of connections of a page have in common: the states, the counters, and what a page does not have. */
-export class PageConnection {
-  readonly flowControl = "none";
-  readonly remoteAddress: string = "";
-  readonly sentPayloadBytes: number = 0;
-  readonly isStalled: boolean = false;
-  readonly isMemoryTight: boolean = false;
-  /** Pings and their answers are out of a page's sight too. */
-  readonly rttMs: null = null;
-  readonly credit: null = null;
-  /** Payload bytes only: frames are out of a page's sight. */
+/**
+ * A page's connection as the streams see it: what `FlowConnection` over `Connection` is on Node, for one writer and over
+ * what a browser has. A codec stands in front of the carrier; unread messages wait in it, and the end keeps its place behind
+ * them (D-16), although below it has happened already.
+ */
+export class PageConnection implements CarrierEvents {
+  readonly flowControl: FlowControl;
+  /** Payload bytes only: frames are out of a page's sight, and so are Ping and Pong. */
   readonly counters: { -readonly [K in keyof ConnectionCounters]: number } = {
     messagesReceived: 0,
     messagesSent: 0,
     bytesReceived: 0,
     bytesSent: 0,
   };
-  protected observer: ConnectionObserver | null = null;
-  #readyState: ReadyState = ReadyState.OPEN;
+  readyState: ReadyState = ReadyState.OPEN;
+  readonly #carrier: Carrier;
+  readonly #codec: MessageCodec;
+  readonly #settings: PageSettings;
+  #observer!: ConnectionObserver;
+  #hasDemand = false;
+  /** True before start() too: there is nobody to hand anything to. */
+  #isDelivering = true;
+  /** Of the message that is being sent. */
+  #onSettled: ((isSent: boolean) => void) | null = null;
+  /** The carrier takes nothing until it says that it has room. */
+  #isFull = false;
+  /** Control records sent since the last data, in bytes with room for their frames. */
+  #recordBytes = 0;
+  /** What the carrier is closed with behind the message that is being sent. */
+  #requestedClose: { closeCode: number | null; reason: string } | null = null;
+  #isCarrierClosed = false;
+  /** What the carrier says is too late. */
+  #hasFailed = false;
+  /** How the connection ended; waits for the reader. */
+  #result: ConnectionResult | null = null;
+  /** A message was cut off by the server's Close. */
+  #isLost = false;
+  #isInputEnded = false;
+  #isHalfClosed = false;
+  #deadline: ReturnType<typeof setTimeout> | undefined;
+  #heartbeat: ReturnType<typeof setInterval> | undefined;
+  #silentMs = 0;
 
-  get readyState(): ReadyState {
-    return this.#readyState;
+  constructor(carrier: Carrier, codec: MessageCodec, flowControl: FlowControl, settings: PageSettings) {
+    this.#carrier = carrier;
+    this.#codec = codec;
+    this.flowControl = flowControl;
+    this.#settings = settings;
   }
 
-  get queuedBytes(): number {
-    return 0;
+  get credit(): CreditAccounts | null {
+    return this.#codec.accounts;
   }
 
   get heldBytes(): { in: number; out: number } {
-    return { in: 0, out: this.queuedBytes };
+    return { in: this.#codec.queuedBytes, out: this.#carrier.unsentBytes };
+  }
+
+  get isStalled(): boolean {
+    return !this.#hasDemand && this.#codec.queuedBytes > 0;
   }
 
   start(observer: ConnectionObserver): void {
-    this.observer = observer;
+    this.#observer = observer;
+    this.#isDelivering = false;
+    this.#carrier.start(this);
+    this.#flush();
+    this.#beat();
   }
 
-  /** Broadcasting is for servers. */
-  sendShared(): never {
-    throw new Error("Cannot share a frame in a page");
+  /**
+   * Sends one message, the one before being settled.
+   *
+   * @param onSettled called with true when the browser has room again behind it, with false when the server's Close came
+   *   in between; never when the connection ends, which the observer is told
+   */
+  send(message: string | Uint8Array, onSettled: (isSent: boolean) => void): void {
+    this.#onSettled = onSettled;
+    // A failure is under way, and its report the next thing to come.
+    if (this.readyState !== ReadyState.OPEN) return;
+    if (!this.#carrier.isOpen) {
+      this.#onSettled = null;
+      onSettled(false);
+      this.onRemoteClose();
+      return;
+    }
+    this.#codec.send(message);
+    this.#flush();
+    if (this.#onSettled !== null) this.#codec.retain();
   }
 
-  get isRoomy(): boolean {
-    return true;
+  startClose(closeCode: number | null, reason: string, flush: "current" | "all" | "cut"): void {
+    if (this.readyState !== ReadyState.OPEN) return;
+    this.readyState = ReadyState.CLOSING;
+    const { allowHalfOpen } = this.#settings;
+    if (flush === "all" && allowHalfOpen && this.flowControl === "credit" && !this.#isInputEnded) {
+      this.#isHalfClosed = true;
+      this.#codec.end();
+      this.#flush();
+    } else this.#close({ closeCode, reason }, flush === "cut");
   }
 
-  onRoomy(callback: (isRoomy: boolean) => void): void {
-    callback(true);
+  setDemand(hasDemand: boolean): void {
+    this.#hasDemand = hasDemand;
+    if (hasDemand && !this.#isDelivering) {
+      this.#deliver();
+      this.#flush();
+    }
   }
 
-  setDemand(_hasDemand: boolean): void {}
-
-  discard(): void {}
-
-  setReferenced(_isReferenced: boolean): void {}
-
-  protected countSent(byteLength: number): void {
-    this.counters.messagesSent++;
-    this.counters.bytesSent += byteLength;
+  discard(): void {
+    this.#codec.discard();
+    if (this.#isHalfClosed) this.#endHalfClose();
+    this.#deliver();
+    this.#flush();
   }
 
-  protected deliver(message: string | Uint8Array<ArrayBuffer>, byteLength: number): void {
+  destroy(): void {
+    this.#fail(null, "", null);
+  }
+
+  /** Pages have no process to keep alive. */
+  setReferenced(): void {}
+
+  onMessage(message: string | Uint8Array<ArrayBuffer>): void {
+    if (this.#hasFailed) return;
+    this.#silentMs = -1;
     this.counters.messagesReceived++;
     this.counters.bytesReceived += message.length;
-    this.observer?.onMessage(message, byteLength);
+    try {
+      this.#codec.receive(message, performance.now());
+    } catch (error) {
+      if (!(error instanceof ProtocolError)) throw error;
+      // A page may only send 1000 and 3000 to 4999; 1009 is the only other one that comes here.
+      const { closeCode } = error;
+      this.#fail(closeCode < 3000 ? closeCode + 3000 : closeCode, error.message, error);
+      return;
+    }
+    this.#deliver();
+    this.#flush();
   }
 
-  protected beginClose(initiator: "local" | "remote"): void {
-    if (this.#readyState !== ReadyState.OPEN) return;
-    this.#readyState = ReadyState.CLOSING;
-    this.observer?.onCloseStarted(initiator);
+  onRoom(): void {
+    this.#isFull = false;
+    this.#flush();
   }
 
-  protected finish(result: ConnectionResult): void {
-    if (this.#readyState === ReadyState.CLOSED) return;
-    if (result.isCloseReceived) this.beginClose("remote");
-    this.#readyState = ReadyState.CLOSED;
-    this.observer?.onClosed(result);
+  /**
+   * The messages in front of the server's Close will be delivered, and the end waits for them; but nothing can be sent any
+   * more, so writers are told now: one of them may be what the reader waits for.
+   */
+  onRemoteClose(): void {
+    if (this.#hasFailed) return;
+    this.#isCarrierClosed = true;
+    if (this.readyState === ReadyState.OPEN) {
+      this.readyState = ReadyState.CLOSING;
+      this.#observer.onCloseStarted("remote");
+    }
+    if (this.#onSettled === null) return;
+    this.#isLost = true;
+    this.#settle(false);
+  }
+
+  onClosed(wasClean: boolean, closeCode: number, reason: string): void {
+    if (this.#hasFailed) return;
+    const isCloseReceived = closeCode !== 1006;
+    const { unsentBytes } = this.#carrier;
+    // WebKitGTK calls a close unclean for a control record that did not get out. Nobody misses a grant for data that will
+    // not come.
+    const isClean = wasClean || (isCloseReceived && unsentBytes < this.#recordBytes);
+    // With our own Close in front of it everything was sent; else what the browser still has will never be.
+    if (isClean && !this.#codec.isSending && (this.#isCarrierClosed || unsentBytes === 0)) this.#settle(true);
+    if (isCloseReceived) this.onRemoteClose();
+    this.#end({ isClean, hasFailed: !isCloseReceived, isCloseReceived, closeCode, reason, cause: null });
+  }
+
+  #end(result: ConnectionResult): void {
+    this.#isCarrierClosed = true;
+    clearTimeout(this.#deadline);
+    clearInterval(this.#heartbeat);
+    this.#result = result;
+    this.#deliver();
+  }
+
+  #fail(closeCode: number | null, reason: string, cause: Error | null): void {
+    if (this.#hasFailed || this.#result !== null) return;
+    this.#hasFailed = this.#isCarrierClosed = true;
+    this.readyState = ReadyState.CLOSING;
+    this.#codec.discard();
+    this.#carrier.close(closeCode, reason);
+    const result = { isClean: false, hasFailed: true, isCloseReceived: false, closeCode: 1006, reason: "", cause };
+    setTimeout(() => this.#end(result), 0);
+  }
+
+  #close(close: { closeCode: number | null; reason: string }, isCut: boolean): void {
+    this.#requestedClose = close;
+    this.#codec.discard();
+    this.#watch();
+    if (isCut) {
+      this.#onSettled = null;
+      this.#closeCarrier();
+    }
+    this.#deliver();
+    this.#flush();
+  }
+
+  #closeCarrier(): void {
+    const { closeCode, reason } = this.#requestedClose as { closeCode: number | null; reason: string };
+    this.#requestedClose = null;
+    this.#isCarrierClosed = true;
+    this.#carrier.close(closeCode, reason);
+  }
+
+  #endHalfClose(): void {
+    this.#isHalfClosed = false;
+    this.#close({ closeCode: null, reason: "" }, false);
+  }
+
+  /** D-15: progress is what the browser got rid of. */
+  #watch(): void {
+    const getSentBytes = (): number => this.counters.bytesSent - this.#carrier.unsentBytes;
+    const sentBytes = getSentBytes();
+    this.#deadline = setTimeout(() => {
+      if (getSentBytes() === sentBytes) this.destroy();
+      else this.#watch();
+    }, this.#settings.closeTimeoutMs);
+  }
+
+  /** Counts intervals rather than time: a page that was frozen must not take its own sleep for the server's. */
+  #beat(): void {
+    const { keepAlive } = this.#settings;
+    if (keepAlive === false || this.flowControl !== "credit") return;
+    const { intervalMs, timeoutMs } = keepAlive;
+    this.#heartbeat = setInterval(() => {
+      if (this.#isCarrierClosed) return;
+      this.#silentMs = this.#silentMs < 0 ? 0 : this.#silentMs + intervalMs;
+      if (this.#silentMs > timeoutMs) {
+        this.destroy();
+        return;
+      }
+      this.#codec.ping("");
+      this.#flush();
+    }, intervalMs);
+  }
+
+  /** Hands over what is wanted; then, when nothing is left in front of it, the end. */
+  #deliver(): void {
+    if (this.#isDelivering || this.readyState === ReadyState.CLOSED) return;
+    this.#isDelivering = true;
+    for (;;) {
+      const event = this.#codec.next(this.#hasDemand);
+      if (event === CreditEvent.NEED_DATA) break;
+      if (event === CreditEvent.MESSAGE)
+        this.#observer.onMessage(this.#codec.message as string, this.#codec.messageByteLength);
+      else {
+        this.#isInputEnded = true;
+        this.#observer.onInputEnd?.();
+        if (this.#isHalfClosed) this.#endHalfClose();
+      }
+    }
+    this.#isDelivering = false;
+    const result = this.#result;
+    if (result === null || this.#codec.queuedMessages > 0) return;
+    this.readyState = ReadyState.CLOSED;
+    // A message that did not get out whole makes the close unclean (spec-digest 2.5).
+    this.#observer.onClosed({ ...result, isClean: result.isClean && !this.#isLost && this.#onSettled === null });
+  }
+
+  #flush(): void {
+    this.#carrier.setDemand(this.#codec.wantsInput);
+    while (!this.#isFull && !this.#isCarrierClosed && this.#carrier.isOpen) {
+      const record = this.#codec.takeRecord();
+      const data = record ?? this.#codec.takeData();
+      if (data === null) {
+        // No credit is left, or no message.
+        if (this.#codec.isSending) return;
+        this.#settle(true);
+        if (this.#requestedClose !== null) this.#closeCarrier();
+        return;
+      }
+      this.#recordBytes = record === null ? 0 : this.#recordBytes + record.length + 14;
+      this.counters.messagesSent++;
+      this.counters.bytesSent += data.length;
+      this.#isFull = !this.#carrier.send(data);
+    }
+  }
+
+  #settle(isSent: boolean): void {
+    const onSettled = this.#onSettled;
+    this.#onSettled = null;
+    onSettled?.(isSent);
   }
 }

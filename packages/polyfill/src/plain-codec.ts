@@ -1,5 +1,6 @@
 import { CreditEvent } from "../../sluice/src/flow-control/credit-codec.ts";
 import type { MessageCodec } from "../../sluice/src/flow-control/message-codec.ts";
+import { MessageQueue } from "../../sluice/src/flow-control/message-queue.ts";
 import { utf8Length } from "../../sluice/src/flow-control/utf8-length.ts";
 import { ProtocolError } from "../../sluice/src/protocol/protocol-error.ts";
 
@@ -21,11 +22,8 @@ export class PlainCodec implements MessageCodec {
   message: string | Uint8Array<ArrayBuffer> = "";
   messageByteLength = 0;
   readonly accounts = null;
-  queuedBytes = 0;
   readonly #options: PlainCodecOptions;
-  #queue: (string | Uint8Array<ArrayBuffer>)[] = [];
-  #byteLengths: number[] = [];
-  #head = 0;
+  readonly #queue: MessageQueue = new MessageQueue();
   #isDiscarding = false;
   #outgoing: string | Uint8Array | null = null;
 
@@ -33,8 +31,12 @@ export class PlainCodec implements MessageCodec {
     this.#options = options;
   }
 
+  get queuedBytes(): number {
+    return this.#queue.totalBytes;
+  }
+
   get queuedMessages(): number {
-    return this.#queue.length - this.#head;
+    return this.#queue.length;
   }
 
   get wantsInput(): boolean {
@@ -48,40 +50,35 @@ export class PlainCodec implements MessageCodec {
   receive(wire: string | Uint8Array<ArrayBuffer>): void {
     if (this.#isDiscarding) return;
     const { limitBytes, overflow, maxMessageBytes } = this.#options;
-    const byteLength = typeof wire === "string" ? utf8Length(wire) : wire.byteLength;
+    const byteLength = typeof wire === "string" ? utf8Length(wire) : wire.length;
     if (byteLength > maxMessageBytes) throw createError(1009, "Message is longer than the limit", "maxMessageBytes");
-    this.#queue.push(wire);
-    this.#byteLengths.push(byteLength);
-    this.queuedBytes += byteLength;
+    this.#queue.push(wire, byteLength, 0);
     // One message may be larger than the limit: it is in memory already, and may be what the reader waits for.
     while (this.queuedBytes > limitBytes && this.queuedMessages > 1) {
       if (overflow === "error")
         throw createError(OVERFLOW_CLOSE_CODE, "More unread messages than the limit", "receiveBufferLimitBytes");
-      this.#shift();
+      this.#queue.shift();
     }
   }
 
   next(isMessageWanted: boolean): CreditEvent {
     if (!isMessageWanted || this.queuedMessages === 0) return CreditEvent.NEED_DATA;
-    this.#shift();
+    this.message = this.#queue.shift();
+    this.messageByteLength = this.#queue.byteLength;
     return CreditEvent.MESSAGE;
   }
 
   discard(): void {
     this.#isDiscarding = true;
-    this.#queue = [];
-    this.#byteLengths = [];
-    this.#head = 0;
-    this.queuedBytes = 0;
+    while (this.queuedMessages > 0) this.#queue.shift();
   }
 
   send(message: string | Uint8Array): void {
     this.#outgoing = message;
   }
 
-  retain(): void {
-    if (this.#outgoing !== null) this.#outgoing = this.#outgoing.slice();
-  }
+  /** Nothing waits here for longer than the call that brings it. */
+  retain(): void {}
 
   /** Nothing here says that to the peer. */
   end(): void {}
@@ -96,19 +93,6 @@ export class PlainCodec implements MessageCodec {
     const message = this.#outgoing;
     this.#outgoing = null;
     return message;
-  }
-
-  #shift(): void {
-    const index = this.#head++;
-    this.message = this.#queue[index];
-    this.messageByteLength = this.#byteLengths[index];
-    this.queuedBytes -= this.messageByteLength;
-    this.#queue[index] = "";
-    if (this.#head * 2 >= this.#queue.length && (this.#head > 1023 || this.queuedMessages === 0)) {
-      this.#queue.splice(0, this.#head);
-      this.#byteLengths.splice(0, this.#head);
-      this.#head = 0;
-    }
   }
 }
 

@@ -10,49 +10,31 @@ export const RECORD_MARK_CODE = 0x10;
 
 /** What the second character of a record says. */
 export const RecordKind = {
-  /** Not a record: text data that begins with the mark itself. */
-  ESCAPED_TEXT: 0x10,
-  /** `A`: the message in pieces is given up; what came of it is dropped. */
-  ABANDON: 0x41,
-  /** `B`: the data messages that follow, up to F, are pieces of one message. */
-  BEGIN: 0x42,
-  /** `C` and a decimal number: more credit. */
-  CREDIT: 0x43,
-  /** `E`: no data follows from this side. */
-  END: 0x45,
-  /** `F`: the message in pieces is complete. */
-  FINISH: 0x46,
-  /** `P` and a token: answer with Q and the same token. */
-  PING: 0x50,
-  /** `Q` and a token: the answer. */
-  PONG: 0x51,
-  /** `W`: this side has data and no credit. */
-  WAITING: 0x57,
+  /** The message in pieces is given up; what came of it is dropped. */
+  ABANDON: "A",
+  /** The data messages that follow, up to F, are pieces of one message. */
+  BEGIN: "B",
+  /** And a decimal number: more credit. */
+  CREDIT: "C",
+  /** No data follows from this side. */
+  END: "E",
+  /** The message in pieces is complete. */
+  FINISH: "F",
+  /** And a token: answer with Q and the same token. */
+  PING: "P",
+  /** And a token: the answer. */
+  PONG: "Q",
+  /** This side has data and no credit. */
+  WAITING: "W",
 } as const;
 export type RecordKind = (typeof RecordKind)[keyof typeof RecordKind];
 
-export const RECORD_ABANDON: string = `${RECORD_MARK}A`;
-export const RECORD_BEGIN: string = `${RECORD_MARK}B`;
-export const RECORD_END: string = `${RECORD_MARK}E`;
-export const RECORD_FINISH: string = `${RECORD_MARK}F`;
-export const RECORD_WAITING: string = `${RECORD_MARK}W`;
-
-/** `C` with an amount of credit, 1 to 2^31 - 1. */
-export function creditRecord(amount: number): string {
-  return `${RECORD_MARK}C${amount}`;
+/** A record: C goes with an amount of credit, 1 to 2^31 - 1; P and Q with a token. */
+export function createRecord(kind: RecordKind, content: string | number = ""): string {
+  return RECORD_MARK + kind + content;
 }
 
-/** `P` with a token that the peer returns. */
-export function pingRecord(token: string): string {
-  return `${RECORD_MARK}P${token}`;
-}
-
-/** `Q` with the token of a ping. */
-export function pongRecord(token: string): string {
-  return `${RECORD_MARK}Q${token}`;
-}
-
-/** Text data as it goes on the wire: with a second mark in front if it begins with one. */
-export function escapeText(text: string): string {
-  return text.charCodeAt(0) === RECORD_MARK_CODE ? RECORD_MARK + text : text;
+/** Whether a text begins with the mark: a record, or text that is to be escaped. */
+export function hasMark(text: string): boolean {
+  return text.charCodeAt(0) === RECORD_MARK_CODE;
 }

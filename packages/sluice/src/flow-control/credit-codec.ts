@@ -8,15 +8,7 @@
  */
 import type { CreditAccounts } from "../connection/connection.ts";
 import { ProtocolError } from "../protocol/protocol-error.ts";
-import {
-  creditRecord,
-  pingRecord,
-  pongRecord,
-  RECORD_END,
-  RECORD_MARK_CODE,
-  RECORD_WAITING,
-  RecordKind,
-} from "./control-record.ts";
+import { createRecord, hasMark, RECORD_MARK, RecordKind } from "./control-record.ts";
 import { CreditReceiver, type CreditWindowOptions } from "./credit-receiver.ts";
 import { CreditSender } from "./credit-sender.ts";
 import {
@@ -28,6 +20,7 @@ import {
   PIECE_OVERHEAD,
 } from "./flow-limits.ts";
 import type { MessageCodec } from "./message-codec.ts";
+import { MessageQueue } from "./message-queue.ts";
 import { MessageSplitter } from "./message-splitter.ts";
 import { PieceAssembler } from "./piece-assembler.ts";
 import { measurePiece, pieceMeasure } from "./utf8-length.ts";
@@ -60,13 +53,8 @@ export class CreditCodec implements MessageCodec {
   readonly #receiver: CreditReceiver;
   readonly #splitter: MessageSplitter;
 
-  // Messages that nobody asked for yet. Three columns rather than one object per message; a head index rather than shift().
-  #queue: (string | Uint8Array<ArrayBuffer>)[] = [];
-  #costs: number[] = [];
-  #byteLengths: number[] = [];
-  #head = 0;
-  #queuedBytes = 0;
-
+  /** Messages that nobody asked for yet. */
+  readonly #queue: MessageQueue = new MessageQueue();
   #assembler: PieceAssembler | null = null;
   /** Cost of the pieces in assembly that was not returned. */
   #assemblyCost = 0;
@@ -91,12 +79,12 @@ export class CreditCodec implements MessageCodec {
 
   /** Bytes that arrived and that the reader has not taken, payload only. */
   get queuedBytes(): number {
-    return this.#queuedBytes + (this.#assembler?.byteLength ?? 0);
+    return this.#queue.totalBytes + (this.#assembler?.byteLength ?? 0);
   }
 
   /** Whole messages that the reader has not taken. */
   get queuedMessages(): number {
-    return this.#queue.length - this.#head;
+    return this.#queue.length;
   }
 
   get accounts(): CreditAccounts {
@@ -127,10 +115,16 @@ export class CreditCodec implements MessageCodec {
    * @throws {ProtocolError} 4009 if the peer broke the protocol, 1009 if a message is too long
    */
   receive(wire: string | Uint8Array<ArrayBuffer>, now: number, wireLength: number = -1): void {
-    const byteLength = wireLength < 0 ? wireByteLength(wire) : wireLength;
-    if (typeof wire !== "string" || wire.charCodeAt(0) !== RECORD_MARK_CODE) this.#receiveData(wire, byteLength, now);
-    else if (wire.charCodeAt(1) === RecordKind.ESCAPED_TEXT) this.#receiveData(wire.slice(1), byteLength, now);
-    else this.#receiveRecord(wire, now);
+    const isText = typeof wire === "string";
+    if (isText && hasMark(wire) && wire[1] !== RECORD_MARK) {
+      this.#receiveRecord(wire, now);
+      return;
+    }
+    const isEscaped = isText && hasMark(wire);
+    let byteLength = wireLength;
+    if (byteLength < 0) byteLength = isText ? wireTextLength(wire) : wire.length;
+    if (isEscaped) this.#receiveData(wire.slice(1), byteLength, byteLength - 1, now);
+    else this.#receiveData(wire, byteLength, byteLength, now);
   }
 
   /**
@@ -139,7 +133,7 @@ export class CreditCodec implements MessageCodec {
    * A want stays until it is met, also when the answer is NEED_DATA.
    */
   next(isMessageWanted: boolean): CreditEvent {
-    if (this.#head < this.#queue.length) {
+    if (this.#queue.length > 0) {
       if (!isMessageWanted) return CreditEvent.NEED_DATA;
       this.#shift();
       this.#isWanted = false;
@@ -157,7 +151,7 @@ export class CreditCodec implements MessageCodec {
   /** From now on data is counted, checked and dropped, and what is queued goes too: the peer is never held up. */
   discard(): void {
     this.#isDiscarding = true;
-    while (this.#head < this.#queue.length) this.#shift();
+    while (this.#queue.length > 0) this.#shift();
     this.message = "";
     this.#releaseAssembly();
   }
@@ -197,18 +191,14 @@ export class CreditCodec implements MessageCodec {
   /** The next control record to send, or null. Needs no credit. */
   takeRecord(): string | null {
     const grant = this.#receiver.takeGrant();
-    if (grant > 0) return creditRecord(grant);
-    if (this.#pong !== null) {
-      const record = pongRecord(this.#pong);
-      this.#pong = null;
-      return record;
-    }
-    if (this.#ping !== null) {
-      const record = pingRecord(this.#ping);
-      this.#ping = null;
-      return record;
-    }
-    return this.#sender.takeWaiting() ? RECORD_WAITING : null;
+    if (grant > 0) return createRecord(RecordKind.CREDIT, grant);
+    const pong = this.#pong;
+    this.#pong = null;
+    if (pong !== null) return createRecord(RecordKind.PONG, pong);
+    const ping = this.#ping;
+    this.#ping = null;
+    if (ping !== null) return createRecord(RecordKind.PING, ping);
+    return this.#sender.takeWaiting() ? createRecord(RecordKind.WAITING) : null;
   }
 
   /** The next part of the message being sent, then the end of data; null when there is none or no credit. */
@@ -216,54 +206,32 @@ export class CreditCodec implements MessageCodec {
     if (this.#splitter.isBusy) return this.#splitter.take();
     if (!this.#isEnding) return null;
     this.#isEnding = false;
-    return RECORD_END;
+    return createRecord(RecordKind.END);
   }
 
   #shift(): void {
-    const index = this.#head++;
-    this.message = this.#queue[index];
-    this.messageByteLength = this.#byteLengths[index];
-    this.#queue[index] = "";
-    this.#queuedBytes -= this.messageByteLength;
-    this.#receiver.release(this.#costs[index]);
-    // Empty is the usual case; else the spent half is cut off, which is constant work per message.
-    if (this.#head === this.#queue.length) {
-      this.#queue.length = 0;
-      this.#costs.length = 0;
-      this.#byteLengths.length = 0;
-      this.#head = 0;
-    } else if (this.#head >= 1024 && this.#head * 2 >= this.#queue.length) {
-      this.#queue.splice(0, this.#head);
-      this.#costs.splice(0, this.#head);
-      this.#byteLengths.splice(0, this.#head);
-      this.#head = 0;
-    }
+    this.message = this.#queue.shift();
+    this.messageByteLength = this.#queue.byteLength;
+    this.#receiver.release(this.#queue.cost);
   }
 
   #push(message: string | Uint8Array<ArrayBuffer>, byteLength: number, cost: number): void {
-    if (this.#isDiscarding) {
-      this.#receiver.release(cost);
-      return;
-    }
-    this.#queue.push(message);
-    this.#byteLengths.push(byteLength);
-    this.#costs.push(cost);
-    this.#queuedBytes += byteLength;
+    if (this.#isDiscarding) this.#receiver.release(cost);
+    else this.#queue.push(message, byteLength, cost);
   }
 
-  #receiveData(data: string | Uint8Array<ArrayBuffer>, byteLength: number, now: number): void {
-    if (this.#isPeerDone) throw flowError("Data after the end of data", "§6");
-    if (byteLength > MAX_PIECE_BYTES) throw flowError(`Data message of ${byteLength} bytes`, "§4");
-    if (!this.#receiver.charge(byteLength, now)) throw flowError("Data without credit", "§5");
-    const cost = byteLength + PIECE_OVERHEAD;
-    const payloadLength = typeof data === "string" && isEscaped(data) ? byteLength - 1 : byteLength;
+  #receiveData(data: string | Uint8Array<ArrayBuffer>, wireLength: number, byteLength: number, now: number): void {
+    if (this.#isPeerDone) throw flowError("Data after the end of data", 6);
+    if (wireLength > MAX_PIECE_BYTES) throw flowError("Data message is too long", 4);
+    if (!this.#receiver.charge(wireLength, now)) throw flowError("Data without credit", 5);
+    const cost = wireLength + PIECE_OVERHEAD;
     const assembler = this.#assembler;
     if (assembler === null) {
-      this.#push(data, payloadLength, cost);
+      this.#push(data, byteLength, cost);
       return;
     }
-    if (!assembler.accepts(data)) throw flowError("Text and binary pieces in one message", "§4");
-    if (!assembler.append(this.#isDiscarding ? emptyLike(data) : data, payloadLength)) {
+    if (!assembler.accepts(data)) throw flowError("Text and binary pieces in one message", 4);
+    if (!assembler.append(this.#isDiscarding ? data.slice(0, 0) : data, byteLength)) {
       throw new ProtocolError(1009, "Message is longer than the limit", {
         section: "flow-control.md §4",
         code: "ERR_SLUICE_MESSAGE_TOO_BIG",
@@ -272,7 +240,12 @@ export class CreditCodec implements MessageCodec {
     }
     this.#assemblyCost += cost;
     // A message that the reader waits for may be longer than the window: its pieces are paid back as they come.
-    if (this.#isDiscarding || (this.#isWanted && this.#head === this.#queue.length)) this.#releaseAssembly();
+    if (this.#isDiscarding || this.#isIdle) this.#releaseAssembly();
+  }
+
+  /** Whether the reader waits, nothing being in front of what comes. */
+  get #isIdle(): boolean {
+    return this.#isWanted && this.#queue.length === 0;
   }
 
   #releaseAssembly(): void {
@@ -281,96 +254,76 @@ export class CreditCodec implements MessageCodec {
   }
 
   #receiveRecord(record: string, now: number): void {
-    switch (record.charCodeAt(1)) {
-      case RecordKind.CREDIT: {
-        if (!this.#sender.addCredit(parseAmount(record))) throw flowError("Credit above 2147483647", "§5");
+    const content = record.slice(2);
+    const kind = record.charAt(1);
+    switch (kind) {
+      case RecordKind.CREDIT:
+        // No zero, no leading zero; ten digits are more than the limit has.
+        if (!/^[1-9]\d{0,9}$/.test(content) || Number(content) > MAX_CREDIT || !this.#sender.addCredit(Number(content)))
+          throw flowError("Malformed or excessive credit", 5);
         return;
-      }
       case RecordKind.BEGIN:
-        if (this.#assembler !== null || this.#isPeerDone) throw flowError("Unexpected record B", "§4");
+        this.#checkPlace(kind, this.#assembler === null && !this.#isPeerDone);
         this.#assembler = new PieceAssembler(this.#maxMessageBytes, this.#maxPieces);
         return;
       case RecordKind.FINISH:
-        this.#finishAssembly();
+        this.#finishAssembly(kind);
         return;
       case RecordKind.ABANDON:
-        if (this.#assembler === null) throw flowError("Unexpected record A", "§4");
+        this.#checkPlace(kind, this.#assembler !== null);
         this.#assembler = null;
         this.#releaseAssembly();
         return;
       case RecordKind.END:
-        if (this.#assembler !== null || this.#isPeerDone) throw flowError("Unexpected record E", "§6");
+        this.#checkPlace(kind, this.#assembler === null && !this.#isPeerDone);
         this.#isPeerDone = true;
         return;
       case RecordKind.WAITING:
-        this.#receiver.peerIsWaiting(this.#isWanted && this.#head === this.#queue.length, now);
+        this.#receiver.peerIsWaiting(this.#isIdle, now);
         return;
       case RecordKind.PING:
         // RFC 6455 §5.5.3 of the protocol below us: only the latest needs an answer. So a flood of pings costs one slot.
-        this.#pong = parseToken(record);
+        this.#pong = checkToken(content);
         return;
       case RecordKind.PONG:
-        this.#answer = parseToken(record);
+        this.#answer = checkToken(content);
         return;
       default:
-        if (!isExtensionKind(record.charCodeAt(1))) throw flowError("Unknown control record", "§3");
+        // Small letters are left for later versions.
+        if (!/[a-z]/.test(kind)) throw flowError("Unknown record", 3);
     }
   }
 
-  #finishAssembly(): void {
+  #finishAssembly(kind: RecordKind): void {
     const assembler = this.#assembler;
     const message = assembler?.finish() ?? null;
-    if (assembler === null || message === null) throw flowError("Unexpected record F", "§4");
+    this.#checkPlace(kind, message !== null);
     this.#assembler = null;
     const cost = this.#assemblyCost;
     this.#assemblyCost = 0;
-    this.#push(message, assembler.byteLength, cost);
+    this.#push(message as string, (assembler as PieceAssembler).byteLength, cost);
+  }
+
+  #checkPlace(kind: RecordKind, isExpected: boolean): void {
+    if (!isExpected) throw flowError(`Unexpected record ${kind}`, kind === RecordKind.END ? 6 : 4);
   }
 }
 
-function wireByteLength(wire: string | Uint8Array): number {
-  if (typeof wire !== "string") return wire.byteLength;
-  // UTF-8 is never shorter than the code units are many, so a longer text is over the limit whatever it holds.
-  if (wire.length > MAX_PIECE_BYTES) return wire.length;
-  measurePiece(wire, MAX_PIECE_BYTES);
-  return pieceMeasure.codeUnits === wire.length ? pieceMeasure.byteLength : MAX_PIECE_BYTES + 1;
+/** Above the limit it does not matter by how much. */
+function wireTextLength(text: string): number {
+  measurePiece(text, MAX_PIECE_BYTES);
+  return pieceMeasure.codeUnits < text.length ? Number.POSITIVE_INFINITY : pieceMeasure.byteLength;
 }
 
-/** Text whose first mark was stripped still begins with one: that mark was data, its escape was not. */
-function isEscaped(text: string): boolean {
-  return text.charCodeAt(0) === RECORD_MARK_CODE;
+function checkToken(token: string): string {
+  if (token.length > MAX_TOKEN_LENGTH) throw flowError("Token is too long", 7);
+  return token;
 }
 
-function emptyLike(data: string | Uint8Array): string | Uint8Array {
-  return typeof data === "string" ? "" : new Uint8Array(0);
-}
-
-function isExtensionKind(kind: number): boolean {
-  return kind >= 0x61 && kind <= 0x7a;
-}
-
-function parseAmount(record: string): number {
-  // At most ten digits, none of them a leading zero.
-  const digits = record.length - 2;
-  let amount = 0;
-  if (digits < 1 || digits > 10 || record.charCodeAt(2) === 0x30) throw flowError("Malformed record C", "§5");
-  for (let i = 2; i < record.length; i++) {
-    const digit = record.charCodeAt(i) - 0x30;
-    if (!(digit >= 0 && digit <= 9)) throw flowError("Malformed record C", "§5");
-    amount = amount * 10 + digit;
-  }
-  if (amount > MAX_CREDIT) throw flowError("Credit above 2147483647", "§5");
-  return amount;
-}
-
-function parseToken(record: string): string {
-  if (record.length - 2 > MAX_TOKEN_LENGTH) throw flowError("Token of a heartbeat is too long", "§7");
-  return record.slice(2);
-}
-
-function flowError(text: string, section: string): ProtocolError {
+/** @param section of docs/flow-control.md */
+function flowError(text: string, section: number): ProtocolError {
   return new ProtocolError(FLOW_CONTROL_ERROR, text, {
-    section: `flow-control.md ${section}`,
+    section: `flow-control.md §${section}`,
     code: "ERR_SLUICE_FLOW_CONTROL",
   });
 }

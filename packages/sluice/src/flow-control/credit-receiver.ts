@@ -29,38 +29,27 @@ export interface CreditWindowOptions {
  * released yet, and what was released and not granted yet (`owed`).
  */
 export class CreditReceiver {
-  #windowBytes: number;
+  /** The window as it is now, grown or not. */
+  windowBytes: number;
+  /** What the peer may still send, by our count; it knows of less while a grant is under way. */
+  balance: number = INITIAL_CREDIT;
   readonly #maxWindowBytes: number;
-  #balance: number = INITIAL_CREDIT;
   #owed: number;
+  /** What must be owed to be granted: a quarter of the window, so that grants are few and the peer never runs dry for one. */
+  #thresholdBytes: number;
   #waitingSince: number | null = null;
-  /** The first grant lifts the initial credit to the window, however small the step is. */
-  #isFirstGrantDue: boolean;
 
   /** @throws {RangeError} if a window is out of range */
   constructor(options: CreditWindowOptions = {}) {
     const windowBytes = options.windowBytes ?? DEFAULT_WINDOW_BYTES;
     const maxWindowBytes = options.maxWindowBytes ?? Math.max(windowBytes, DEFAULT_MAX_WINDOW_BYTES);
-    if (!(windowBytes >= INITIAL_CREDIT && windowBytes <= MAX_CREDIT && Number.isInteger(windowBytes)))
-      throw new RangeError(`Cannot use window as it must be an integer from 65536 to 2147483647: ${windowBytes}`);
-    if (!(maxWindowBytes >= windowBytes && maxWindowBytes <= MAX_CREDIT && Number.isInteger(maxWindowBytes)))
-      throw new RangeError(
-        `Cannot use window as its cap must be an integer from ${windowBytes} to 2147483647: ${maxWindowBytes}`,
-      );
-    this.#windowBytes = windowBytes;
+    checkWindow("windowBytes", windowBytes, INITIAL_CREDIT);
+    checkWindow("maxWindowBytes", maxWindowBytes, windowBytes);
+    this.windowBytes = windowBytes;
     this.#maxWindowBytes = maxWindowBytes;
     this.#owed = windowBytes - INITIAL_CREDIT;
-    this.#isFirstGrantDue = this.#owed > 0;
-  }
-
-  /** The window as it is now, grown or not. */
-  get windowBytes(): number {
-    return this.#windowBytes;
-  }
-
-  /** What the peer may still send, by our count; it knows of less while a grant is under way. */
-  get balance(): number {
-    return this.#balance;
+    // The first grant lifts the initial credit to the window, however small the step is.
+    this.#thresholdBytes = this.#owed > 0 ? 1 : windowBytes / 4;
   }
 
   /**
@@ -71,8 +60,8 @@ export class CreditReceiver {
    * @returns false if the peer had no credit left
    */
   charge(byteLength: number, now: number): boolean {
-    if (this.#balance <= 0) return false;
-    this.#balance -= byteLength + PIECE_OVERHEAD;
+    if (this.balance <= 0) return false;
+    this.balance -= byteLength + PIECE_OVERHEAD;
     if (this.#waitingSince !== null) {
       if (now - this.#waitingSince >= GROWTH_IDLE_MS) this.#grow();
       this.#waitingSince = null;
@@ -94,19 +83,26 @@ export class CreditReceiver {
     this.#waitingSince = isIdle ? now : null;
   }
 
-  /** The amount to grant now, or 0. A quarter of the window at a time, so that grants are few and the peer never runs dry for one. */
+  /** The amount to grant now, or 0. */
   takeGrant(): number {
     const amount = this.#owed;
-    if (amount === 0 || (amount < this.#windowBytes / 4 && !this.#isFirstGrantDue)) return 0;
-    this.#isFirstGrantDue = false;
+    if (amount < this.#thresholdBytes) return 0;
+    this.#thresholdBytes = this.windowBytes / 4;
     this.#owed = 0;
-    this.#balance += amount;
+    this.balance += amount;
     return amount;
   }
 
   #grow(): void {
-    const grown = Math.min(this.#windowBytes * 2, this.#maxWindowBytes);
-    this.#owed += grown - this.#windowBytes;
-    this.#windowBytes = grown;
+    const grown = Math.min(this.windowBytes * 2, this.#maxWindowBytes);
+    this.#owed += grown - this.windowBytes;
+    this.windowBytes = grown;
   }
+}
+
+function checkWindow(name: string, size: number, minimum: number): void {
+  if (Number.isInteger(size) && size >= minimum && size <= MAX_CREDIT) return;
+  throw new RangeError(
+    `Cannot use ${name} as it must be an integer from ${minimum} to ${MAX_CREDIT}: current value is ${size}`,
+  );
 }

@@ -1,4 +1,4 @@
-import { escapeText, RECORD_ABANDON, RECORD_BEGIN, RECORD_FINISH, RECORD_MARK_CODE } from "./control-record.ts";
+import { createRecord, hasMark, RECORD_MARK, RecordKind } from "./control-record.ts";
 import type { CreditSender } from "./credit-sender.ts";
 import { MAX_PIECE_BYTES } from "./flow-limits.ts";
 import { measurePiece, pieceMeasure } from "./utf8-length.ts";
@@ -24,8 +24,7 @@ export class MessageSplitter {
   start(message: string | Uint8Array): void {
     this.#message = message;
     this.#offset = 0;
-    this.#hasBegun = false;
-    this.#isCut = false;
+    this.#hasBegun = this.#isCut = false;
   }
 
   /** Copies the bytes that are still to be sent out of the caller's memory. */
@@ -45,61 +44,40 @@ export class MessageSplitter {
   take(): string | Uint8Array | null {
     const message = this.#message;
     if (message === null) return null;
-    if (this.#isCut) return this.#end(RECORD_ABANDON);
-    if (this.#offset > 0 && this.#offset === message.length) return this.#end(RECORD_FINISH);
-    if (!this.#credit.mayStart()) return null;
-    return typeof message === "string" ? this.#takeText(message) : this.#takeBytes(message);
-  }
-
-  #takeBytes(message: Uint8Array): string | Uint8Array {
-    if (!this.#hasBegun) {
-      if (message.length <= MAX_PIECE_BYTES) {
-        this.#message = null;
-        this.#credit.charge(message.length);
-        return message;
-      }
-      return this.#begin();
+    const isComplete = this.#offset > 0 && this.#offset === message.length;
+    if (this.#isCut || isComplete) {
+      this.#message = null;
+      return createRecord(this.#isCut ? RecordKind.ABANDON : RecordKind.FINISH);
     }
-    const piece = message.subarray(this.#offset, this.#offset + MAX_PIECE_BYTES);
-    this.#offset += piece.length;
-    this.#credit.charge(piece.length);
+    if (!this.#credit.mayStart()) return null;
+    const piece = typeof message === "string" ? this.#fitText(message) : this.#fitBytes(message);
+    if (!this.#hasBegun) {
+      if (pieceMeasure.codeUnits < message.length) {
+        this.#hasBegun = true;
+        return createRecord(RecordKind.BEGIN);
+      }
+      this.#message = null;
+    }
+    this.#offset += pieceMeasure.codeUnits;
+    this.#credit.charge(pieceMeasure.byteLength);
     return piece;
   }
 
-  #takeText(message: string): string {
-    // Never longer than what can fit, so that measuring a huge text piece by piece stays linear.
-    const rest = this.#offset === 0 && message.length <= MAX_PIECE_BYTES ? message : this.#slice(message);
-    const markBytes = rest.charCodeAt(0) === RECORD_MARK_CODE ? 1 : 0;
-    measurePiece(rest, MAX_PIECE_BYTES - markBytes);
-    const { codeUnits, byteLength } = pieceMeasure;
-    if (!this.#hasBegun) {
-      if (codeUnits === message.length) {
-        this.#message = null;
-        this.#credit.charge(byteLength + markBytes);
-        return escapeText(message);
-      }
-      return this.#begin();
-    }
-    this.#offset += codeUnits;
-    this.#credit.charge(byteLength + markBytes);
-    return escapeText(codeUnits === rest.length ? rest : rest.slice(0, codeUnits));
+  /** The next piece, its measure in {@link pieceMeasure}. */
+  #fitBytes(message: Uint8Array): Uint8Array {
+    const piece =
+      message.length > MAX_PIECE_BYTES ? message.subarray(this.#offset, this.#offset + MAX_PIECE_BYTES) : message;
+    pieceMeasure.codeUnits = pieceMeasure.byteLength = piece.length;
+    return piece;
   }
 
-  /** The next stretch that may fit a piece; does not end between the halves of a surrogate pair. */
-  #slice(message: string): string {
-    let end = this.#offset + MAX_PIECE_BYTES;
-    const last = message.charCodeAt(end - 1);
-    if (end < message.length && last >= 0xd800 && last < 0xdc00) end -= 1;
-    return message.slice(this.#offset, end);
-  }
-
-  #begin(): string {
-    this.#hasBegun = true;
-    return RECORD_BEGIN;
-  }
-
-  #end(record: string): string {
-    this.#message = null;
-    return record;
+  #fitText(message: string): string {
+    // Never longer than what can fit, so that measuring a huge text piece by piece stays linear. Where the cut splits a
+    // surrogate pair, its first half does not fit any more: 65,535 units in front of it take 65,535 bytes at least.
+    const rest = message.slice(this.#offset, this.#offset + MAX_PIECE_BYTES);
+    const mark = hasMark(rest) ? RECORD_MARK : "";
+    measurePiece(rest, MAX_PIECE_BYTES - mark.length);
+    pieceMeasure.byteLength += mark.length;
+    return mark + rest.slice(0, pieceMeasure.codeUnits);
   }
 }

@@ -1,0 +1,93 @@
+import {
+  DEFAULT_MAX_MESSAGE_BYTES,
+  DEFAULT_MAX_PIECES,
+  DEFAULT_WINDOW_BYTES,
+} from "../../sluice/src/flow-control/flow-limits.ts";
+import { toDictionary, toUSVStringSequence } from "../../sluice/src/streams/idl-conversions.ts";
+
+/** What `new WebSocketStream(url, options)` takes in a page, beside the standard's `protocols` and `signal`. */
+export interface PageOptions {
+  /** Whether to offer credit flow control: false, true (and do without if the server does not know it), or only with it. */
+  credit?: boolean | "require" | undefined;
+  /** Bytes that the peer may be ahead of the reader: the credit window, or what is read ahead of the native class. */
+  windowBytes?: number | undefined;
+  /** What a credit window may grow to. */
+  maxWindowBytes?: number | undefined;
+  /** Without backpressure: bytes that may wait for the reader. */
+  receiveBufferLimitBytes?: number | undefined;
+  /** Without backpressure: what happens above that limit. */
+  overflow?: "error" | "drop-oldest" | undefined;
+  /** With credit: `writer.close()` ends only our half; the connection closes when the peer has ended its own. */
+  allowHalfOpen?: boolean | undefined;
+  /** With credit: how a silent server is found to be dead, or false. */
+  keepAlive?: { intervalMs: number; timeoutMs: number } | false | undefined;
+  /** false: the browser's own WebSocketStream is not used. */
+  native?: boolean | undefined;
+  sendLimitBytes?: number | undefined;
+  maxMessageBytes?: number | undefined;
+  maxFragments?: number | undefined;
+  closeTimeoutMs?: number | undefined;
+  handshakeTimeoutMs?: number | undefined;
+}
+
+/** With the defaults of a page. */
+export interface PageSettings extends Required<Omit<PageOptions, "maxWindowBytes" | "handshakeTimeoutMs">> {
+  readonly maxWindowBytes: number | undefined;
+  readonly handshakeTimeoutMs: number | undefined;
+}
+
+/** [smallest, default] of each number. */
+const NUMBERS: Readonly<Record<string, readonly [minimum: number, fallback?: number]>> = {
+  windowBytes: [1, DEFAULT_WINDOW_BYTES],
+  maxWindowBytes: [1],
+  // Enough for a burst, little enough for a phone.
+  receiveBufferLimitBytes: [0, 16_777_216],
+  // Four times that of Node: there is no event to wait for, so there must be something to send until the next look.
+  sendLimitBytes: [0, 262_144],
+  maxMessageBytes: [1, DEFAULT_MAX_MESSAGE_BYTES],
+  maxFragments: [1, DEFAULT_MAX_PIECES],
+  closeTimeoutMs: [0, 30_000],
+  handshakeTimeoutMs: [1],
+};
+
+/**
+ * Takes the place of streams/options.ts in the bundle: fills in the defaults.
+ *
+ * @throws {TypeError} for an option that a page cannot honour: it would be dropped in silence otherwise
+ * @throws {RangeError} for a number out of its range
+ */
+export function toConnectionLimits(options: PageOptions): PageSettings {
+  for (const name of ["headers", "origin", "tls", "agent"]) {
+    if ((options as Record<string, unknown>)[name] !== undefined)
+      throw new TypeError(`Cannot use ${name} as browsers do not let a page set it`);
+  }
+  const { credit = false, overflow = "error", allowHalfOpen = false, native = true } = options;
+  const { keepAlive = { intervalMs: 20_000, timeoutMs: 20_000 } } = options;
+  const numbers: Record<string, number | undefined> = {};
+  for (const [name, [minimum, fallback]] of Object.entries(NUMBERS))
+    numbers[name] = checkNumber((options as Record<string, number | undefined>)[name] ?? fallback, name, minimum);
+  if (keepAlive !== false)
+    for (const name of ["intervalMs", "timeoutMs"] as const) checkNumber(keepAlive[name] ?? 0, `keepAlive.${name}`, 1);
+  return { credit, overflow, allowHalfOpen, native, keepAlive, ...numbers } as unknown as PageSettings;
+}
+
+function checkNumber(value: number | undefined, name: string, minimum: number): number | undefined {
+  const isUnlimited = value === Number.POSITIVE_INFINITY && name === "receiveBufferLimitBytes";
+  if (value === undefined || isUnlimited || (Number.isSafeInteger(value) && value >= minimum)) return value;
+  throw new RangeError(`Cannot use ${name} as it must be an integer of at least ${minimum}: current value is ${value}`);
+}
+
+/** The standard's members, converted as its dictionary is: read once, in lexicographic order. */
+export function toStandardOptions(value: unknown): {
+  protocols: string[];
+  signal: AbortSignal | undefined;
+  options: PageOptions;
+} {
+  const options = toDictionary(value, "options");
+  const { protocols } = options;
+  const list = protocols === undefined ? [] : toUSVStringSequence(protocols, "protocols");
+  const { signal } = options;
+  if (signal !== undefined && !(signal instanceof AbortSignal))
+    throw new TypeError(`Cannot use this signal as it must be an AbortSignal: current type is ${typeof signal}`);
+  return { protocols: list, signal, options };
+}
