@@ -142,7 +142,10 @@ describe("serve()", () => {
           try {
             await handler(stream);
           } finally {
-            stream.closed.then(ended.resolve, ended.resolve);
+            stream.closed.then(
+              () => ended.resolve(),
+              () => ended.resolve(),
+            );
           }
         },
         { onError: (error) => reports.push(error) },

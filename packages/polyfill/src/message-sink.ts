@@ -70,18 +70,18 @@ export class MessageSink {
     this.#checkOpen();
     return new Promise((resolve, reject) => {
       this.#rejectWrite = reject;
-      this.#connection.send(message, (isSent) => (isSent ? resolve() : reject(this.#events.getClosedError())));
+      this.#connection.send(message, (isSent) => (isSent ? resolve() : reject(this.#events.closedError)));
     });
   }
 
   #checkOpen(): void {
-    if (!this.#events.isOpen()) throw this.#events.getClosedError();
+    if (!this.#events.isOpen) throw this.#events.closedError;
   }
 
   #abort(reason: unknown): void {
     this.#isDone = true;
     // A message that abort() cut off does not make the close unclean.
-    if (this.#events.isOpen()) this.#rejectWrite(reason);
+    if (this.#events.isOpen) this.#rejectWrite(reason);
     this.#events.onSinkAbort(reason);
   }
 }
