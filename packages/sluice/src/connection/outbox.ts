@@ -30,6 +30,9 @@ export class Outbox {
   /** Tickets of messages that were given up; they settle with the connection. */
   readonly #dropped: SendTicket[] = [];
   #roomWaiters: ((isRoomy: boolean) => void)[] = [];
+  /** Frames of broadcasts of this turn, which several connections send; whatever comes behind them flushes them first. */
+  #shared: Uint8Array[] = [];
+  #sharedBytes = 0;
   /** Blocks that the transport keeps, oldest first, and how much of the oldest is accepted. */
   readonly #inTransit: { bytes: Uint8Array; isShared: boolean }[] = [];
   #acceptedOfOldest = 0;
@@ -66,7 +69,11 @@ export class Outbox {
 
   /** Encoded bytes that the system has not accepted (S1). */
   get unsentBytes(): number {
-    return this.#protocol.outputBytes + this.#transport.unsentBytes;
+    return this.#encodedBytes + this.#transport.unsentBytes;
+  }
+
+  get #encodedBytes(): number {
+    return this.#protocol.outputBytes + this.#sharedBytes;
   }
 
   /** Bytes held for sending: queued payload, encoded frames, and what the transport keeps. */
@@ -116,12 +123,7 @@ export class Outbox {
     const deflater = this.#deflater;
     if (this.isRoomy && (deflater === null || !compress || !this.#mayDeflate(data))) {
       const byteLength = this.#sendNow(data);
-      if (byteLength >= 0) {
-        if (!this.#isYielding && this.unsentBytes <= this.#sendLimitBytes) return null;
-        const ticket = new SendTicket(byteLength);
-        this.#waiting.push(ticket);
-        return ticket;
-      }
+      if (byteLength >= 0) return this.#createTicketUnlessSent(byteLength);
     }
     return this.#queue(data, compress);
   }
@@ -134,14 +136,23 @@ export class Outbox {
    */
   sendShared(frame: SharedFrame): SendTicket | null {
     if (!this.isRoomy) return this.#queue(frame.payload, false, frame.opcode);
-    this.flush();
     const { bytes, payload } = frame;
+    // What was encoded before goes first.
+    if (this.#protocol.outputBytes > 0) this.flush();
+    this.#shared.push(bytes);
+    this.#sharedBytes += bytes.byteLength;
     this.#takenPayload += payload.byteLength;
-    this.#writtenBytes += bytes.byteLength;
-    this.#unsentPayload?.add(this.#writtenBytes, payload.byteLength);
-    if (!this.#transport.write(bytes)) this.#inTransit.push({ bytes, isShared: true });
-    if (this.unsentBytes <= this.#sendLimitBytes) return null;
-    const ticket = new SendTicket(payload.byteLength);
+    this.#unsentPayload?.add(this.#writtenBytes + this.#encodedBytes, payload.byteLength);
+    this.#noteEncoded(bytes.byteLength);
+    if (this.#sharedBytes >= SHARED_FLUSH_BYTES) this.flush();
+    else this.#scheduleFlush();
+    return this.#createTicketUnlessSent(payload.byteLength);
+  }
+
+  /** @returns null if a message that is encoded counts as sent (S3) */
+  #createTicketUnlessSent(byteLength: number): SendTicket | null {
+    if (!this.#isYielding && this.unsentBytes <= this.#sendLimitBytes) return null;
+    const ticket = new SendTicket(byteLength);
     this.#waiting.push(ticket);
     return ticket;
   }
@@ -170,6 +181,7 @@ export class Outbox {
   }
 
   sendPing(payload: Uint8Array): void {
+    this.#flushShared();
     this.#protocol.sendPing(payload);
     this.#scheduleFlush();
   }
@@ -178,6 +190,7 @@ export class Outbox {
   sendClose(closeCode: number | null, reason: string): void {
     this.#pendingPong = null;
     this.#isStopped = true;
+    this.#flushShared();
     this.#protocol.sendClose(closeCode, reason);
     this.flush();
   }
@@ -238,11 +251,33 @@ export class Outbox {
 
   /** Hands everything encoded to the transport. */
   flush(): void {
+    this.#flushShared();
+    this.#flushOwn();
+  }
+
+  #flushOwn(): void {
     for (let block = this.#protocol.takeOutput(); block !== null; block = this.#protocol.takeOutput()) {
       this.#writtenBytes += block.byteLength;
       if (this.#transport.write(block)) this.#protocol.recycle(block);
       else this.#inTransit.push({ bytes: block, isShared: false });
     }
+    this.#unsentPayload?.release(this.acceptedBytes);
+  }
+
+  /** One alone goes as it is; several are copied together, as a call of the system costs more than 16 KiB of copying. */
+  #flushShared(): void {
+    if (this.#sharedBytes === 0) return;
+    const frames = this.#shared;
+    this.#shared = [];
+    this.#sharedBytes = 0;
+    if (frames.length > 1) {
+      for (const frame of frames) this.#protocol.sendEncoded(frame);
+      this.#flushOwn();
+      return;
+    }
+    const [bytes] = frames as [Uint8Array];
+    this.#writtenBytes += bytes.byteLength;
+    if (!this.#transport.write(bytes)) this.#inTransit.push({ bytes, isShared: true });
     this.#unsentPayload?.release(this.acceptedBytes);
   }
 
@@ -261,6 +296,7 @@ export class Outbox {
   /** Frames a message that fits one frame, without a job. @returns its payload bytes, or -1 if it needs the queue */
   #sendNow(data: string | Uint8Array): number {
     let byteLength: number;
+    this.#flushShared();
     if (typeof data === "string") {
       if (data.length > MAX_SHORT_TEXT) return -1;
       byteLength = this.#protocol.sendShortText(data);
@@ -334,6 +370,7 @@ export class Outbox {
   }
 
   #sendNextFrame(job: SendJob): void {
+    this.#flushShared();
     const end = Math.min(job.end, job.start + DEFAULT_LIMITS.maxFrameBytes);
     const opcode = job.isBegun ? Opcode.CONTINUATION : job.opcode;
     this.#protocol.sendFrame(opcode, end === job.end, job.isCompressed && !job.isBegun, job.bytes, job.start, end);
@@ -348,10 +385,14 @@ export class Outbox {
 
   #noteFrame(payloadLength: number, uncompressedLength: number): void {
     this.#unsentPayload?.add(this.#writtenBytes + this.#protocol.outputBytes, uncompressedLength);
-    this.#turnBytes += payloadLength + FRAME_COST;
-    if (this.#turnBytes > TURN_BUDGET_BYTES) this.#yield();
+    this.#noteEncoded(payloadLength);
     if (this.#protocol.hasFullBlock || payloadLength >= LARGE_FRAME_BYTES) this.flush();
     else this.#scheduleFlush();
+  }
+
+  #noteEncoded(byteLength: number): void {
+    this.#turnBytes += byteLength + FRAME_COST;
+    if (this.#turnBytes > TURN_BUDGET_BYTES) this.#yield();
   }
 
   #deflate(job: SendJob): void {
@@ -387,6 +428,7 @@ export class Outbox {
   }
 
   #writePong(payload: Uint8Array): void {
+    this.#flushShared();
     this.#protocol.sendPong(payload);
     this.#pongEnd = this.#writtenBytes + this.#protocol.outputBytes;
     if (this.#protocol.hasFullBlock) this.flush();
@@ -464,6 +506,9 @@ const MAX_SHORT_TEXT = 5_461; // times 3 bytes is just below 16 KiB
 
 /** A frame of this size is written at once: the system's answer decides whether the next may follow. */
 const LARGE_FRAME_BYTES = 16_384;
+
+/** So much of broadcasts of one turn is written together. */
+const SHARED_FLUSH_BYTES = 65_536;
 
 /** After so many bytes without a call from the system the sender yields, so that reads, timers and pings get their turn. */
 const TURN_BUDGET_BYTES = 1_048_576;

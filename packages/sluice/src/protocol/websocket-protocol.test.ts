@@ -219,3 +219,11 @@ describe("two ends", () => {
     );
   });
 });
+
+it("sendEncoded() puts a frame from elsewhere behind what was encoded before", () => {
+  const protocol = createProtocol({ role: "server" });
+  protocol.sendPing(Uint8Array.of(1));
+  protocol.sendEncoded(Uint8Array.of(0x81, 0x01, 0x41));
+  protocol.sendPing(Uint8Array.of(2));
+  expect([...takeAll(protocol)]).toEqual([0x89, 0x01, 1, 0x81, 0x01, 0x41, 0x89, 0x01, 2]);
+});

@@ -172,6 +172,13 @@ export class WebSocketProtocol {
     this.#sendControl(Opcode.PONG, payload);
   }
 
+  /** Puts a frame behind the others that was encoded elsewhere: a server's, the same for many connections. */
+  sendEncoded(frame: Uint8Array): void {
+    const blocks = this.#blocks;
+    blocks.reserve(frame.byteLength).set(frame, blocks.offset);
+    blocks.commit(frame.byteLength);
+  }
+
   /** @throws {RangeError} if the reason is longer than 123 bytes */
   sendClose(closeCode: number | null, reason: string): void {
     this.#sendControl(Opcode.CLOSE, encodeCloseBody(closeCode, reason, this.#utf8));

@@ -1,4 +1,4 @@
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, vi } from "vitest";
 import type { WebSocketStream } from "../streams/websocket-stream.ts";
 import { HostilePeer } from "../testing/hostile-peer.ts";
 import { MemoryTransport } from "../testing/memory-transport.ts";
@@ -34,6 +34,17 @@ async function stall(clock: VirtualClock, { stream, peer }: Receiver): Promise<v
   await clock.run();
 }
 
+/** The text messages, whole. */
+function joinFragments(peer: HostilePeer): string[] {
+  const messages: string[] = [];
+  for (const { opcode, payload } of peer.frames) {
+    const text = new TextDecoder().decode(payload);
+    if (opcode === 1) messages.push(text);
+    else if (opcode === 0) messages.push(messages.pop() + text);
+  }
+  return messages;
+}
+
 function texts(peer: HostilePeer): string[] {
   return peer.framesOf(1).map(({ payload }) => new TextDecoder().decode(payload));
 }
@@ -54,6 +65,42 @@ describe("broadcast", () => {
         [opcode, true, false, payload],
       ]);
     }
+  });
+
+  it("hands the broadcasts of a turn to the system together, in order with everything else", async () => {
+    const clock = new VirtualClock();
+    const [transport, peerTransport] = MemoryTransport.pair(clock);
+    const write = vi.spyOn(transport, "write");
+    const stream = createStream(transport, { role: "server", clock, options: { sendLimitBytes: 1_000_000 } });
+    const peer = new HostilePeer(peerTransport, "client");
+    await clock.run();
+    const writer = (await stream.opened).writable.getWriter();
+    await clock.run();
+    const streams = [stream];
+    const long = "x".repeat(20_000);
+    const sent = [
+      ...["1", "2", "3"].map((text) => broadcast(streams, text)),
+      writer.write("4"),
+      ...["5", long, "6"].map((text) => broadcast(streams, text)),
+    ];
+    await clock.run();
+    await Promise.all(sent);
+    expect(joinFragments(peer)).toEqual(["1", "2", "3", "4", "5", long, "6"]);
+    expect(write.mock.calls.length).toBeLessThanOrEqual(4);
+  });
+
+  it("lets a loop of broadcasts that never waits for anything else leave the turn", async () => {
+    const { streams } = await openReceivers(300);
+    let hasLeft = false;
+    setImmediate(() => {
+      hasLeft = true;
+    });
+    const message = "x".repeat(16_000);
+    for (let count = 0; count < 4; count++) {
+      expect(hasLeft).toBe(false);
+      expect((await broadcast(streams, message, { onSlow: "drop" })).sent).toBe(300);
+    }
+    expect(hasLeft).toBe(true);
   });
 
   it("keeps the order with what a stream itself writes, and copies the bytes at the call", async () => {

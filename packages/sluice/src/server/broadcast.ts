@@ -70,7 +70,25 @@ export function broadcast<Stream extends WebSocketStream>(
       );
     }
   }
+  const pause = takeTurn(sent * frame.bytes.byteLength);
+  if (pause !== null) waiting.push(pause);
   return Promise.all(waiting).then(() => ({ sent, missed }));
+}
+
+/** So much may be handed out in one turn: a loop of broadcasts that never waits would leave nobody else any time. */
+const TURN_BYTES = 16_777_216;
+
+let turnBytes = 0;
+
+/** Waits for the next turn when this one has had its share. */
+function takeTurn(byteLength: number): Promise<void> | null {
+  if (turnBytes === 0) {
+    setImmediate(() => {
+      turnBytes = 0;
+    });
+  }
+  turnBytes += byteLength;
+  return turnBytes < TURN_BYTES ? null : new Promise((resolve) => setImmediate(resolve));
 }
 
 type Outcome = "sent" | BroadcastMiss;
