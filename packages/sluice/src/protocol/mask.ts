@@ -99,4 +99,4 @@ export class MaskingKeys {
 }
 
 /** 1 KiB a connection; one call of the source serves so many frames. */
-const POOLED_KEYS = 256;
+const POOLED_KEYS = 2048;
