@@ -34,6 +34,9 @@ const OTHERS: Readonly<Record<string, string>> = {
   "memoryBudgetBytes server": "a quarter of the memory",
   "payload of a control frame both": "125",
   "control frames that wait to be sent both": "one Pong, one Close",
+  // packages/sluice/src/streams/message-source.test.ts
+  "what a message in the queue of a `MessageByteLengthStrategy` counts besides its payload both": "256",
+  "messages in the queue of a `readableStrategy` with a `size` of your own both": "65,536",
   "head of a response client": "16,384",
   "body of a refusal that is kept for the error client": "4,096",
   "refused sockets that linger server": write(MAX_LINGERING_REFUSALS),
