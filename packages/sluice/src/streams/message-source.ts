@@ -61,7 +61,12 @@ export class MessageSource implements ReadableQueue, UnderlyingDefaultSource<Rea
 
   /** Whether the next message is wanted now. */
   get hasDemand(): boolean {
-    return !this.#isDone && (this.#isPulled || this.#queue.totalSize < this.#highWaterMark);
+    return !this.#isDone && (this.#isPulled || this.#hasRoom);
+  }
+
+  get #hasRoom(): boolean {
+    const { totalSize, length } = this.#queue;
+    return totalSize < this.#highWaterMark && (length < MAX_MEASURED_MESSAGES || this.#size === null);
   }
 
   /** Chunks in the platform's own queue, which stays empty unless a reader of another class gave its read up. */
@@ -92,7 +97,7 @@ export class MessageSource implements ReadableQueue, UnderlyingDefaultSource<Rea
     if (this.#isDone || this.#queue.length === 0) return undefined;
     const message = this.#queue.shift();
     if (this.#hasEnded) this.#closeWhenEmpty();
-    else if (this.#queue.totalSize < this.#highWaterMark) this.#events.onDemand();
+    else if (this.#hasRoom) this.#events.onDemand();
     return message;
   }
 
@@ -169,6 +174,12 @@ function toHighWaterMark(value: unknown): number {
   return highWaterMark;
 }
 
+/** What a binary message takes in memory besides its payload (measured: 200 to 300 bytes): a flood of empty ones counts too. */
+const MESSAGE_BYTES = 256;
+
+/** Messages queued at most where something else is counted: an empty one may measure nothing. */
+const MAX_MEASURED_MESSAGES = 65_536;
+
 type SizeAlgorithm = (message: ReadableMessage, byteLength: number) => number;
 
 function getSizeAlgorithm(strategy: QueuingStrategy<ReadableMessage> | undefined): SizeAlgorithm | null {
@@ -178,6 +189,6 @@ function getSizeAlgorithm(strategy: QueuingStrategy<ReadableMessage> | undefined
     throw new TypeError(`Cannot use this readableStrategy as size must be a function: current type is ${typeof size}`);
   }
   // The engine has counted the bytes already.
-  if (strategy instanceof MessageByteLengthStrategy) return (_, byteLength) => byteLength;
+  if (strategy instanceof MessageByteLengthStrategy) return (_, byteLength) => byteLength + MESSAGE_BYTES;
   return (chunk) => size(chunk);
 }

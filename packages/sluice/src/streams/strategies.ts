@@ -2,6 +2,9 @@
  * A queuing strategy that counts bytes of text and binary messages alike: a string counts as its UTF-8 length.
  * `ByteLengthQueuingStrategy` of the platform cannot: it measures a string as NaN and breaks the stream.
  *
+ * As a `readableStrategy` each message counts 256 bytes more, which is what it takes in memory: else a peer could fill the memory
+ * with empty ones.
+ *
  * @example
  * ```ts
  * import { MessageByteLengthStrategy } from "sluice";
