@@ -90,6 +90,7 @@ export class Connection implements ByteTransportListener, KeepaliveProbe, Outbox
       maxMessageBytes: options.maxMessageBytes,
       maxFragments: options.maxFragments,
       maxInflateRatio: options.maxInflateRatio,
+      chunkBuffers: options.chunkBuffers,
       deflate: options.deflate ?? undefined,
       utf8: options.utf8,
     });
@@ -638,6 +639,8 @@ export interface ConnectionOptions {
   readonly maxFragments?: number | undefined;
   /** Most bytes that one byte of a compressed message may become. @defaultValue Infinity */
   readonly maxInflateRatio?: number | undefined;
+  /** Whether small binary messages may share a buffer. @defaultValue "own" */
+  readonly chunkBuffers?: "own" | "pooled" | undefined;
   /** Unsent bytes up to which a message counts as sent. @defaultValue 64 KiB */
   readonly sendLimitBytes?: number | undefined;
   /** How long the closing handshake may make no progress. @defaultValue 30,000 */

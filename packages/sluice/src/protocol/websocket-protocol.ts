@@ -51,11 +51,13 @@ export class WebSocketProtocol {
     this.#deflate = options.deflate ?? null;
     this.#parser = new FrameParser(options.role, this.#deflate !== null);
     this.#writer = new FrameWriter(this.#blocks, options.role === "client" ? MaskingKeys.of(options.fillRandom) : null);
-    this.#reader = new MessageReader(this.#utf8, this.#deflate?.inflater ?? null, {
+    const limits = {
       maxMessageBytes: options.maxMessageBytes ?? DEFAULT_LIMITS.maxMessageBytes,
       maxFragments: options.maxFragments ?? DEFAULT_LIMITS.maxFragments,
       maxInflateRatio: options.maxInflateRatio ?? DEFAULT_LIMITS.maxInflateRatio,
-    });
+    };
+    const isPooled = options.chunkBuffers === "pooled";
+    this.#reader = new MessageReader(this.#utf8, this.#deflate?.inflater ?? null, limits, isPooled);
   }
 
   /** Bytes received and not parsed. */
@@ -279,6 +281,8 @@ export interface WebSocketProtocolOptions {
   readonly maxFragments?: number | undefined;
   /** Most bytes that one byte of a compressed message may become, above 256 KiB. @defaultValue Infinity */
   readonly maxInflateRatio?: number | undefined;
+  /** "own": each binary message has a buffer of its own (D-09); "pooled": small ones may share one. @defaultValue "own" */
+  readonly chunkBuffers?: "own" | "pooled" | undefined;
   /** Set when permessage-deflate was negotiated. */
   readonly deflate?: PerMessageDeflateCodec | undefined;
   /** @defaultValue TextDecoder and TextEncoder */
