@@ -1,16 +1,11 @@
-import type { Connection } from "../../sluice/src/connection/connection.ts";
 import { CreditCodec } from "../../sluice/src/flow-control/credit-codec.ts";
 import { carriedProtocol, offerFlowProtocols } from "../../sluice/src/flow-control/flow-protocol-name.ts";
-import type { MessageCodec } from "../../sluice/src/flow-control/message-codec.ts";
-import type { ConnectHandle, ConnectObserver } from "../../sluice/src/node/connect.ts";
 import type { Carrier } from "./carrier.ts";
 import { NativeCarrier, type NativeWebSocketStream } from "./native-carrier.ts";
 import type { PageSettings } from "./options.ts";
 import { PageConnection } from "./page-connection.ts";
-import { PlainCodec } from "./plain-codec.ts";
+import { type PageCodec, PlainCodec } from "./plain-codec.ts";
 import { WebSocketCarrier } from "./web-socket-carrier.ts";
-
-export { addAbortListener } from "./abort-listener.ts";
 
 /** As it was before anything was installed over it. */
 const NativeClass = (
@@ -22,26 +17,18 @@ const NativeClass = (
 /** Servers that could only be reached without the offer of flow control. */
 const ignorantServers = new Set<string>();
 
-export interface PageConnectOptions {
-  readonly url: URL;
-  readonly protocols: readonly string[];
-  readonly connection: PageSettings;
+/** Who is told, once, how an attempt went. */
+export interface AttemptEvents {
+  onEstablished(connection: PageConnection, protocol: string, extensions: string): void;
+  onFailed(error: Error): void;
 }
 
-/**
- * Opens a connection with what the page has: the browser's own WebSocketStream, its WebSocket, or the latter with credit.
- *
- * @throws {RangeError} for a credit window that cannot be used
- */
-export function connect(options: PageConnectOptions, observer: ConnectObserver): ConnectHandle {
-  return new Attempt(options, observer);
-}
-
-class Attempt implements ConnectHandle {
+/** Opens a connection with what the page has: the browser's own WebSocketStream, its WebSocket, or the latter with credit. */
+export class Attempt {
   readonly #url: URL;
   readonly #protocols: readonly string[];
   readonly #settings: PageSettings;
-  readonly #observer: ConnectObserver;
+  readonly #events: AttemptEvents;
   readonly #serverKey: string;
   #close: () => void = () => {};
   #isDone = false;
@@ -49,11 +36,12 @@ class Attempt implements ConnectHandle {
   #isIgnorant = false;
   readonly #timer: ReturnType<typeof setTimeout> | undefined;
 
-  constructor({ url, protocols, connection: settings }: PageConnectOptions, observer: ConnectObserver) {
+  /** @throws {RangeError} for a credit window that cannot be used */
+  constructor(url: URL, protocols: readonly string[], settings: PageSettings, events: AttemptEvents) {
     this.#url = url;
     this.#protocols = protocols;
     this.#settings = settings;
-    this.#observer = observer;
+    this.#events = events;
     this.#serverKey = url.origin + url.pathname;
     const { credit, handshakeTimeoutMs, maxFragments: maxPieces } = settings;
     // Made at once, since it checks the windows.
@@ -63,6 +51,7 @@ class Attempt implements ConnectHandle {
     this.#open(credit === true && ignorantServers.has(this.#serverKey) ? null : codec);
   }
 
+  /** Ends the attempt: no call to its events follows. */
   abort(): void {
     this.#end();
     this.#close();
@@ -110,7 +99,7 @@ class Attempt implements ConnectHandle {
       // The standard fails a connection where nothing of an offer was selected, or something without an offer. Browsers
       // agree on neither; nor would they know that what we added to the offer does not count.
       else if (!isRequired && (protocols.includes(protocol) || (protocols.length === 0 && protocol === "")))
-        this.#establish(carrier, this.#createPlainCodec(false), "none", protocol, extensions);
+        this.#establish(carrier, new PlainCodec(this.#settings, false), "none", protocol, extensions);
       else this.#fail(`the server selected the subprotocol "${protocol}"`);
     };
   }
@@ -123,42 +112,27 @@ class Attempt implements ConnectHandle {
       (streams) => {
         if (this.#isDone) return;
         const carrier = new NativeCarrier(native, streams);
-        this.#establish(carrier, this.#createPlainCodec(true), "native", streams.protocol, streams.extensions);
+        this.#establish(carrier, new PlainCodec(this.#settings, true), "native", streams.protocol, streams.extensions);
       },
       () => this.#fail("the browser does not tell why"),
     );
   }
 
-  /** @param canWait whether what comes can be left unread; otherwise there is a limit */
-  #createPlainCodec(canWait: boolean): PlainCodec {
-    const { windowBytes, receiveBufferLimitBytes } = this.#settings;
-    const none = Number.POSITIVE_INFINITY;
-    const readAheadBytes = canWait ? windowBytes : none;
-    return new PlainCodec({
-      ...this.#settings,
-      readAheadBytes,
-      limitBytes: canWait ? none : receiveBufferLimitBytes,
-    });
-  }
-
   #establish(
     carrier: Carrier,
-    codec: MessageCodec,
+    codec: PageCodec,
     flowControl: PageConnection["flowControl"],
     protocol: string,
     extensions: string,
   ): void {
     this.#end();
     if (this.#isIgnorant) ignorantServers.add(this.#serverKey);
-    const connection = new PageConnection(carrier, codec, flowControl, this.#settings);
-    // What the streams use of a connection is all there.
-    const info = { protocol, extensions } as Parameters<ConnectObserver["onEstablished"]>[1];
-    this.#observer.onEstablished(connection as unknown as Connection, info);
+    this.#events.onEstablished(new PageConnection(carrier, codec, flowControl, this.#settings), protocol, extensions);
   }
 
   #fail(why: string): void {
     if (this.#isDone) return;
     this.abort();
-    this.#observer.onFailed(new Error(why));
+    this.#events.onFailed(new Error(why));
   }
 }
