@@ -65,6 +65,8 @@ export class Connection implements ByteTransportListener, KeepaliveProbe, Outbox
   #requestedClose: { closeCode: number | null; reason: string } | null = null;
   #isCloseSent = false;
   #isCloseFlushed = false;
+  /** Position in the output, in bytes since the start, at which our Close ends. Pongs may follow. */
+  #closeEnd = 0;
   #receivedClose: { closeCode: number; reason: string } | null = null;
   #hasFailed = false;
   #isLost = false;
@@ -294,7 +296,9 @@ export class Connection implements ByteTransportListener, KeepaliveProbe, Outbox
   }
 
   onAccepted(byteLength: number): void {
-    if (this.#readyState === ReadyState.CLOSING && !this.#isFinishing) this.#deadline?.restart();
+    // What follows our Close are Pongs at most, and the peer could ask for those without end.
+    const mayProgress = this.#readyState === ReadyState.CLOSING && !this.#isCloseFlushed && !this.#isFinishing;
+    if (mayProgress) this.#deadline?.restart();
     this.#outbox.onAccepted(byteLength);
     this.#noteCloseFlushed();
     this.#charge();
@@ -501,11 +505,13 @@ export class Connection implements ByteTransportListener, KeepaliveProbe, Outbox
   #sendClose(closeCode: number | null, reason: string): void {
     this.#isCloseSent = true;
     this.#outbox.sendClose(closeCode, reason);
+    this.#closeEnd = this.#outbox.writtenBytes;
     this.#noteCloseFlushed();
   }
 
   #noteCloseFlushed(): void {
-    if (this.#isCloseFlushed || !this.#isCloseSent || this.#isTransportClosed || this.#outbox.unsentBytes > 0) return;
+    if (this.#isCloseFlushed || !this.#isCloseSent || this.#isTransportClosed) return;
+    if (this.#outbox.acceptedBytes < this.#closeEnd) return;
     this.#isCloseFlushed = true;
     if (this.#receivedClose !== null && !this.#isFinishing) this.#setDeadlineAfterBothCloses();
   }
