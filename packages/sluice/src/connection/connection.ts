@@ -39,6 +39,9 @@ export class Connection implements ByteTransportListener, KeepaliveProbe, Outbox
   #deadline: Deadline | null = null;
   readonly #budget: Budget | null;
   #chargedBytes = 0;
+  #isChargeScheduled = false;
+  /** Made when first needed. */
+  #chargeLater: (() => void) | null = null;
   #isGivenUp = false;
   readonly #keepAliveOptions: KeepaliveOptions | false;
   #keepAlive: Keepalive | null = null;
@@ -262,7 +265,19 @@ export class Connection implements ByteTransportListener, KeepaliveProbe, Outbox
   /** Says whether the observer wants the next message. While it does not, at most the message in assembly is read (R2, R3). */
   setDemand(hasDemand: boolean): void {
     this.#hasDemand = hasDemand;
-    if (hasDemand && this.#isStalled) this.#parse();
+    if (!hasDemand) return;
+    if (this.#isStalled) this.#parse();
+    // Something was read, perhaps the last thing that ever comes: what it held is free for others.
+    if (this.#chargedBytes > 0 && !this.#isChargeScheduled) this.#chargeAtEndOfTurn();
+  }
+
+  #chargeAtEndOfTurn(): void {
+    this.#isChargeScheduled = true;
+    this.#chargeLater ??= () => {
+      this.#isChargeScheduled = false;
+      this.#charge();
+    };
+    this.#clock.endOfTurn(this.#chargeLater);
   }
 
   /** From now on data messages are parsed, validated and dropped, so that the closing handshake can progress (R8). */

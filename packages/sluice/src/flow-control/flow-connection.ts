@@ -125,9 +125,13 @@ export class FlowConnection implements ConnectionSurface {
 
   start(observer: ConnectionObserver, head?: Uint8Array): void {
     this.#observer = observer;
+    const codec = this.#codec;
     this.#base.setDemand(true);
     this.#base.start(
       {
+        get queuedBytes() {
+          return codec.queuedBytes + (observer.queuedBytes ?? 0);
+        },
         onMessage: (message, byteLength) => this.#receive(message, byteLength),
         onCloseStarted: (initiator) => {
           if (initiator === "remote") this.#receiveClose();
