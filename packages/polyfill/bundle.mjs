@@ -20,9 +20,10 @@ const replacements = new Map([["../protocol/close-frame.ts", "close-frame.ts"]])
 /** Names between the files of the bundle: not of the platform, not of the public API. They are shortened. */
 const internalNames = `
   onMessage onClosed onInputEnd onEstablished onFailed onRoom onRemoteClose setDemand startClose queuedBytes isOpen
-  takeRecord takeData takeAnswer takeGrant takeWaiting isSending queuedMessages wantsInput messageByteLength
+  takeRecord takeData takeGrant takeWaiting isSending queuedMessages wantsInput messageByteLength
   creditBytes grantedBytes peerIsWaiting addCredit mayStart isBusy codeUnits unsentBytes
-  totalBytes maxPieces accounts retain discard charge release balance cost accepts append receive ping isInputEnded`
+  totalBytes maxPieces accounts retain discard charge release balance cost accepts append receive ping
+  growthIdleMs`
   .trim()
   .split(/\s+/);
 

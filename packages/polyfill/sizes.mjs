@@ -15,7 +15,7 @@ const report = {};
 const table = {};
 for (const name of /** @type {(keyof typeof bundles)[]} */ (Object.keys(bundles))) {
   const { code } = await bundle({ ...bundleOptions(name), sourcemap: false });
-  const contents = new TextEncoder().encode(code);
+  const contents = new TextEncoder().encode(`${code}\n//# sourceMappingURL=${name}.map\n`);
   report[name] = { min: contents.length, minGzip: gzipSync(contents, { level: 9, mtime: 0 }).length };
   const minBrotli = brotliCompressSync(contents).length;
   table[name] = { ...report[name], minBrotli };

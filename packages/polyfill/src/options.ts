@@ -1,6 +1,7 @@
 import {
   DEFAULT_MAX_MESSAGE_BYTES,
   DEFAULT_MAX_PIECES,
+  DEFAULT_MAX_WINDOW_BYTES,
   DEFAULT_WINDOW_BYTES,
 } from "../../sluice/src/flow-control/flow-limits.ts";
 import { toDictionary, toUSVString } from "../../sluice/src/streams/idl-conversions.ts";
@@ -10,9 +11,9 @@ import type { Message } from "./stream-pair.ts";
 export interface PageOptions {
   /** Whether to offer credit flow control: false, true (and do without if the server does not know it), or only with it. */
   credit?: boolean | "require" | undefined;
-  /** Bytes that the peer may be ahead of the reader: the credit window, or what is read ahead of the native class. */
+  /** Bytes that the peer may be ahead of the reader: the credit window. */
   windowBytes?: number | undefined;
-  /** What a credit window may grow to. */
+  /** What a credit window may grow to, and what is read ahead of the native class. */
   maxWindowBytes?: number | undefined;
   /** Without backpressure: bytes that may wait for the reader. */
   receiveBufferLimitBytes?: number | undefined;
@@ -38,8 +39,7 @@ export interface StreamOptions {
 }
 
 /** With the defaults of a page. */
-export interface PageSettings extends Required<Omit<PageOptions, "maxWindowBytes" | "handshakeTimeoutMs">> {
-  readonly maxWindowBytes: number | undefined;
+export interface PageSettings extends Required<Omit<PageOptions, "handshakeTimeoutMs">> {
   readonly handshakeTimeoutMs: number | undefined;
 }
 
@@ -87,8 +87,12 @@ export function toOptions(value: unknown): {
   const numbers: Record<string, number | undefined> = {};
   for (const [name, [minimum, fallback]] of Object.entries(NUMBERS))
     numbers[name] = checkNumber((options[name] as number | undefined) ?? fallback, name, minimum);
+  numbers.maxWindowBytes ??= Math.max(numbers.windowBytes as number, DEFAULT_MAX_WINDOW_BYTES);
   if (keepAlive !== false)
     for (const name of ["intervalMs", "timeoutMs"] as const) checkNumber(keepAlive[name] ?? 0, `keepAlive.${name}`, 1);
+  // The platform checks these, and does so now rather than when the connection is there.
+  new ReadableStream({}, options.readableStrategy);
+  new WritableStream({}, options.writableStrategy);
   const settings = { credit, overflow, allowHalfOpen, native, keepAlive, ...numbers } as unknown as PageSettings;
   return { protocols, signal, settings, strategies: options };
 }

@@ -132,15 +132,12 @@ export class PageConnection implements CarrierEvents {
 
   /** Nothing more will be sent. Closes, unless our half can be closed for itself: then when the server has ended its own. */
   end(): void {
-    if (!this.#settings.allowHalfOpen || this.flowControl !== "credit" || this.#isInputEnded) {
-      this.startClose(null, "", false);
-      return;
-    }
-    if (!this.#isOpen) return;
-    this.#isOpen = false;
-    this.#isHalfClosed = true;
-    this.#codec.end();
-    this.#flush();
+    if (this.#settings.allowHalfOpen && this.flowControl === "credit" && this.#isOpen && !this.#isInputEnded) {
+      this.#isOpen = false;
+      this.#isHalfClosed = true;
+      this.#codec.end();
+      this.#flush();
+    } else this.startClose(null, "", false);
   }
 
   /** Closes behind the message that is being sent, or at once. Unread messages are dropped. */
@@ -171,7 +168,8 @@ export class PageConnection implements CarrierEvents {
     this.#counters.messagesReceived++;
     this.#counters.bytesReceived += message.length;
     try {
-      this.#codec.receive(message, performance.now());
+      // Without a time: the window grows whenever the server had to wait for a reader that waited too.
+      this.#codec.receive(message, 0);
     } catch (error) {
       if (!(error instanceof ProtocolError)) throw error;
       // A page may only send 1000 and 3000 to 4999; 1009 is the only other one that comes here.

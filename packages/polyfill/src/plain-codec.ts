@@ -18,10 +18,11 @@ export class PlainCodec implements PageCodec {
   readonly #settings: PageSettings;
   readonly #canWait: boolean;
   readonly #queue: MessageQueue = new MessageQueue();
+  #isPaused = false;
   #isDiscarding = false;
   #outgoing: string | Uint8Array | null = null;
 
-  /** @param canWait whether what comes can be left unread: then it is above `windowBytes`; otherwise there is a limit */
+  /** @param canWait whether what comes can be left unread: then it is above `maxWindowBytes`; otherwise there is a limit */
   constructor(settings: PageSettings, canWait: boolean) {
     this.#settings = settings;
     this.#canWait = canWait;
@@ -35,8 +36,11 @@ export class PlainCodec implements PageCodec {
     return this.#queue.length;
   }
 
+  /** Reads until the window is full, then not before half of it is empty: what a Close may cut off is behind a pause. */
   get wantsInput(): boolean {
-    return !this.#canWait || this.queuedBytes < this.#settings.windowBytes;
+    const { maxWindowBytes } = this.#settings;
+    this.#isPaused = this.#canWait && this.queuedBytes * (this.#isPaused ? 2 : 1) > maxWindowBytes;
+    return !this.#isPaused;
   }
 
   get isSending(): boolean {
@@ -47,12 +51,11 @@ export class PlainCodec implements PageCodec {
     if (this.#isDiscarding) return;
     const { receiveBufferLimitBytes, overflow, maxMessageBytes } = this.#settings;
     const byteLength = typeof wire === "string" ? utf8Length(wire) : wire.length;
-    if (byteLength > maxMessageBytes) throw createError(1009, "Message is longer than the limit", "maxMessageBytes");
+    if (byteLength > maxMessageBytes) throw createError(1009, "Message is longer than the limit");
     this.#queue.push(wire, byteLength, 0);
     // One message may be larger than the limit: it is in memory already, and may be what the reader waits for.
     while (!this.#canWait && this.queuedBytes > receiveBufferLimitBytes && this.queuedMessages > 1) {
-      if (overflow === "error")
-        throw createError(OVERFLOW_CLOSE_CODE, "More unread messages than the limit", "receiveBufferLimitBytes");
+      if (overflow === "error") throw createError(OVERFLOW_CLOSE_CODE, "More unread messages than the limit");
       this.#queue.shift();
     }
   }
@@ -91,6 +94,6 @@ export class PlainCodec implements PageCodec {
   }
 }
 
-function createError(closeCode: number, text: string, limit: string): ProtocolError {
-  return new ProtocolError(closeCode, text, { section: "", code: "ERR_SLUICE_LIMIT", limit });
+function createError(closeCode: number, text: string): ProtocolError {
+  return new ProtocolError(closeCode, text, { section: "", code: "ERR_SLUICE_LIMIT" });
 }

@@ -136,7 +136,7 @@ export class StreamPair implements PageConnectionEvents {
     }
     const isCloseReceived = closeCode !== 1006;
     const message = isCloseReceived
-      ? `The WebSocket connection closed with ${closeCode} before everything was sent`
+      ? `The WebSocket connection closed with ${closeCode} before everything was sent or read`
       : `The WebSocket connection was lost: ${cause?.message ?? "it ended without a Close frame"}`;
     const error = createWebSocketError(closeCode, reason, message, cause);
     // What is queued is dropped, as in the Streams standard.

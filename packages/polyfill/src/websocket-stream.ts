@@ -48,8 +48,7 @@ export class WebSocketStream {
     validateProtocols(protocols);
     this.#url = record.href;
     if (signal?.aborted) {
-      this.#opened.reject(signal.reason);
-      this.#closed.reject(signal.reason);
+      this.#reject(signal.reason, signal.reason);
       return;
     }
     this.#attempt = new Attempt(record, protocols, settings, {

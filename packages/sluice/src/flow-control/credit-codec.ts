@@ -4,7 +4,7 @@
  * Wire messages go in by `receive()`, which charges them and keeps data; `next()` hands out one message when the reader
  * wants one, and only then is the peer's credit returned. `takeRecord()` gives control records, which need no credit and
  * never wait behind data; `takeData()` gives the message being sent, as far as the peer's credit reaches. The caller
- * empties both after each call that may have changed them: receive(), next(), send(), cut(), end().
+ * empties both after each call that may have changed them: receive(), next(), send(), end().
  */
 import type { CreditAccounts } from "../connection/connection.ts";
 import { ProtocolError } from "../protocol/protocol-error.ts";
@@ -37,6 +37,11 @@ export interface CreditCodecOptions extends CreditWindowOptions {
   maxMessageBytes?: number | undefined;
   /** Most pieces of one message. @defaultValue 131,072 */
   maxPieces?: number | undefined;
+  /**
+   * The window grows if the peer had no credit, and sent nothing for so long, while the reader waited. 0: also where the
+   * peer is near, and the engine in between is what needs a longer queue. @defaultValue 4
+   */
+  growthIdleMs?: number | undefined;
 }
 
 export class CreditCodec implements MessageCodec {
@@ -69,7 +74,6 @@ export class CreditCodec implements MessageCodec {
   #isEnding = false;
   #ping: string | null = null;
   #pong: string | null = null;
-  #answer: string | null = null;
 
   /** @throws {RangeError} if a window is out of range */
   constructor(options: CreditCodecOptions = {}) {
@@ -168,11 +172,6 @@ export class CreditCodec implements MessageCodec {
     this.#splitter.retain();
   }
 
-  /** Gives up the message being sent. */
-  cut(): void {
-    this.#splitter.cut();
-  }
-
   /** No message follows. The peer's reader ends; its data still comes. */
   end(): void {
     this.#isEnding = true;
@@ -181,13 +180,6 @@ export class CreditCodec implements MessageCodec {
   /** Asks the peer for an answer; a ping that was not taken yet is replaced. `token`: at most 32 characters. */
   ping(token: string): void {
     this.#ping = token;
-  }
-
-  /** The token of the last answer to a ping, once. */
-  takeAnswer(): string | null {
-    const answer = this.#answer;
-    this.#answer = null;
-    return answer;
   }
 
   /** The next control record to send, or null. Needs no credit. */
@@ -291,7 +283,7 @@ export class CreditCodec implements MessageCodec {
         this.#pong = checkToken(content);
         return;
       case RecordKind.PONG:
-        this.#answer = checkToken(content);
+        checkToken(content);
         return;
       default:
         // Small letters are left for later versions.
