@@ -327,6 +327,7 @@ export class Connection implements ByteTransportListener, KeepaliveProbe, Outbox
   onClose(error: Error | null): void {
     this.#noteCloseFlushed();
     this.#isTransportClosed = true;
+    this.#outbox.onTransportClosed();
     this.#deadline?.clear();
     this.#cause ??= error;
     // Data and perhaps a Close may stand unparsed behind a message that nobody has asked for yet; they come first (R9).

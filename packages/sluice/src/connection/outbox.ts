@@ -225,6 +225,11 @@ export class Outbox {
     this.advance();
   }
 
+  /** The transport is gone, and reads nothing any more: what it kept serves other connections. */
+  onTransportClosed(): void {
+    for (const { bytes, isShared } of this.#inTransit.splice(0)) if (!isShared) this.#protocol.recycle(bytes);
+  }
+
   /** Does what has become possible: the pending Pong, the next frames, settled tickets. */
   advance(): void {
     const pong = this.#pendingPong;

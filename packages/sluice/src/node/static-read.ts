@@ -1,4 +1,5 @@
 import net from "node:net";
+import { allocateMaskable } from "../protocol/mask-memory.ts";
 
 /**
  * Reading a TCP socket into one buffer for the whole process, instead of a fresh 64 KiB for every read: 1.4 to 3.4 times
@@ -32,7 +33,7 @@ interface StreamHandle {
 export function moveToStaticRead(socket: net.Socket, onRead: (chunk: Uint8Array) => void): net.Socket | null {
   const handle = movableHandle(socket);
   if (handle === null) return null;
-  buffer ??= new Uint8Array(READ_BYTES);
+  buffer ??= allocateMaskable(READ_BYTES);
   const shared = buffer;
   // Read from the handle, and kept once asked: whoever has the first socket can still ask it. A call to the system.
   void socket.remoteAddress;

@@ -4,7 +4,7 @@ import { CloseCode } from "../protocol/close-code.ts";
 import { FrameWriter } from "../protocol/frame-writer.ts";
 import { DEFAULT_LIMITS } from "../protocol/limits.ts";
 import { Opcode } from "../protocol/opcode.ts";
-import { OutputBlocks } from "../protocol/output-blocks.ts";
+import { OutputBlocks, recycleBlock } from "../protocol/output-blocks.ts";
 import { toBytes } from "../streams/buffer-source.ts";
 import { closeValidated, getConnection, type WebSocketStream } from "../streams/websocket-stream.ts";
 
@@ -137,7 +137,9 @@ function createFrame(message: string | BufferSource): SharedFrame {
   const opcode = isText ? Opcode.TEXT : Opcode.BINARY;
   const blocks = new OutputBlocks();
   new FrameWriter(blocks, null).writeFrame(opcode, true, false, payload, 0, payload.byteLength);
-  // A copy of its own: the block goes back to the pool of all connections.
   const block = blocks.take() as Uint8Array;
-  return { message: isText ? message : payload, payload, opcode, bytes: block.slice() };
+  // A copy of its own: the block goes back to the pool of all connections.
+  const bytes = block.slice();
+  recycleBlock(block);
+  return { message: isText ? message : payload, payload, opcode, bytes };
 }
