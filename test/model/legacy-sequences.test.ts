@@ -11,6 +11,8 @@ import { BlobReads } from "./blob-reads.ts";
 import { addContent, type Content, type Kind } from "./content.ts";
 import { LegacySide } from "./legacy-side.ts";
 import {
+  delay,
+  inTasks,
   length,
   MAX_MESSAGE,
   network,
@@ -123,7 +125,7 @@ const sequence = fc.record({
   apis: fc.constantFrom(["legacy", "legacy"], ["legacy", "stream"], ["stream", "legacy"]),
   ends: fc.tuple(end, end),
   isOpenAtOnce: fc.boolean(),
-  actions: fc.array(fc.tuple(fc.constantFrom(0, 1), action), { minLength: 1, maxLength: 40 }),
+  actions: fc.array(fc.tuple(fc.constantFrom(0 as const, 1 as const), action, delay), { minLength: 1, maxLength: 40 }),
 });
 
 describe("legacy sockets, at one end or both, any sequence of what programs and networks do", () => {
@@ -139,7 +141,7 @@ describe("legacy sockets, at one end or both, any sequence of what programs and 
 async function runSequence(given: typeof sequence extends fc.Arbitrary<infer Value> ? Value : never): Promise<void> {
   const model = new Model(given);
   try {
-    for (const [index, step] of given.actions) await model.act(index as 0 | 1, step);
+    for (const [index, step, tasks] of given.actions) await model.act(index, step, tasks);
     await model.finish();
     await model.check();
   } finally {
@@ -167,7 +169,25 @@ class Model {
     return this.#ends.map(({ side }) => side);
   }
 
-  async act(index: 0 | 1, step: Action): Promise<void> {
+  /** @param tasks in so many tasks of the run that follows, so that it comes between two things that the engine does */
+  async act(index: 0 | 1, step: Action, tasks: number): Promise<void> {
+    if (step.type === "run") await this.#run();
+    else if (step.type === "advance") {
+      // Long enough for a timer of an end whose peer does not read.
+      this.#isDisturbed ||= step.ms >= 2_000;
+      await clock.advance(step.ms);
+      this.#checkBetweenTasks();
+    } else if (tasks === 0) this.#actNow(index, step);
+    else {
+      inTasks(clock, tasks, () => {
+        this.#checkBetweenTasks();
+        this.#actNow(index, step);
+      });
+    }
+    this.#checkBounds();
+  }
+
+  #actNow(index: 0 | 1, step: Action): void {
     const one = this.#ends[index];
     const { side, transport } = one;
     switch (step.type) {
@@ -217,18 +237,8 @@ class Model {
         // What a socket that is lost in the handshake comes to.
         one.refuse();
         break;
-      case "run":
-        await this.#run();
-        break;
-      case "advance":
-        // Long enough for a timer of an end whose peer does not read.
-        this.#isDisturbed ||= step.ms >= 2_000;
-        await clock.advance(step.ms);
-        this.#checkBetweenTasks();
-        break;
     }
     for (const { side } of this.#ends) if (side instanceof LegacySide) side.checkWithinTask();
-    this.#checkBounds();
   }
 
   /** Everything that waits for the model gets what it waits for; then whoever is still open closes. */

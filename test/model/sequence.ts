@@ -1,4 +1,5 @@
 import fc from "fast-check";
+import type { Clock } from "../../packages/sluice/src/connection/clock.ts";
 
 /** What both models share: sizes, lengths, and what the network does. */
 
@@ -22,6 +23,17 @@ export const length: fc.Arbitrary<number> = fc.oneof(
   fc.constantFrom(0, 121, 122, 65_530, MAX_MESSAGE - 10),
   fc.nat(MAX_MESSAGE - 10),
 );
+
+/** In how many tasks an action is done; 0: at once, all the same. */
+export const delay: fc.Arbitrary<number> = fc.constantFrom(0, 0, 0, 0, 0, 0, 1, 2, 3, 5, 8);
+
+/** Calls back in the task of that number from now, in between whatever the engine does then. */
+export function inTasks(clock: Clock, tasks: number, callback: () => void): void {
+  clock.nextTask(() => {
+    if (tasks <= 1) callback();
+    else inTasks(clock, tasks - 1, callback);
+  });
+}
 
 export interface NetworkShape {
   readonly capacityBytes: number;

@@ -8,6 +8,8 @@ import { MemoryTransport } from "../../packages/sluice/src/testing/memory-transp
 import { VirtualClock } from "../../packages/sluice/src/testing/virtual-clock.ts";
 import { addContent, type Content, type Kind } from "./content.ts";
 import {
+  delay,
+  inTasks,
   length,
   MAX_MESSAGE,
   network,
@@ -56,7 +58,9 @@ const action: fc.Arbitrary<Action> = fc.oneof(
 const sequence = fc.record({
   network,
   highWaterMarks: fc.tuple(fc.constantFrom(0, 1, 3, "100 kB" as const), fc.constantFrom(0, 1, 3, "100 kB" as const)),
-  actions: fc.array(fc.tuple(fc.constantFrom(0, 1), action), { minLength: 1, maxLength: 40 }),
+  /** So many messages are answered, each from within the reaction to its read(). */
+  answers: fc.tuple(fc.constantFrom(0, 2, 5), fc.constantFrom(0, 2, 5)),
+  actions: fc.array(fc.tuple(fc.constantFrom(0, 1), action, delay), { minLength: 1, maxLength: 40 }),
 });
 
 describe("two streams, any sequence of what programs and networks do", () => {
@@ -87,7 +91,7 @@ async function runSequence(given: typeof sequence extends fc.Arbitrary<infer Val
     });
     const info = { url: "ws://model/", protocol: "", extensions: "", options: { readableStrategy } };
     const stream = new WebSocketStream(new Established(connection, info) as never);
-    return new StreamSide(stream, role, monitor, contents);
+    return new StreamSide(stream, role, monitor, contents, given.answers[i]);
   }) as [StreamSide, StreamSide];
   await clock.run();
 
@@ -99,7 +103,7 @@ async function runSequence(given: typeof sequence extends fc.Arbitrary<infer Val
       expect(held.heldBytesOut).toBeLessThanOrEqual(MAX_MESSAGE + SEND_LIMIT + RESERVE_OUT);
     });
   };
-  for (const [index, step] of given.actions) {
+  const act = (index: number, step: Action): void => {
     const side = sides[index] as StreamSide;
     switch (step.type) {
       case "write":
@@ -126,13 +130,13 @@ async function runSequence(given: typeof sequence extends fc.Arbitrary<infer Val
         isDisturbed = true;
         transports[index]?.[step.type]();
         break;
-      case "run":
-        await clock.run();
-        break;
-      case "advance":
-        await clock.advance(step.ms);
-        break;
     }
+  };
+  for (const [index, step, tasks] of given.actions) {
+    if (step.type === "run") await clock.run();
+    else if (step.type === "advance") await clock.advance(step.ms);
+    else if (tasks === 0) act(index, step);
+    else inTasks(clock, tasks, () => act(index, step));
     checkBounds();
   }
   await clock.run();
