@@ -1,8 +1,8 @@
 import { describe, expect, it } from "vitest";
-import { encodeFrame } from "../testing/hostile-peer.ts";
 import { MemoryTransport } from "../testing/memory-transport.ts";
 import { createStream } from "../testing/pair.ts";
 import { VirtualClock } from "../testing/virtual-clock.ts";
+import { encodeFrame } from "../testing/wire-frame.ts";
 
 /** A stream, and a peer that takes one chunk when it is told to, and nothing else. */
 async function open(closeTimeoutMs: number) {
