@@ -263,6 +263,11 @@ export class Outbox {
     return (this.#deflater as Deflater).shouldDeflate(byteLength);
   }
 
+  #shouldDeflate(data: string | Uint8Array, byteLength: number): boolean {
+    const deflater = this.#deflater;
+    return deflater?.shouldDeflate(byteLength) === true && (deflater.filter?.(data) ?? true);
+  }
+
   /** Frames a message that fits one frame, without a job. @returns its payload bytes, or -1 if it needs the queue */
   #sendNow(data: string | Uint8Array): number {
     let byteLength: number;
@@ -282,7 +287,7 @@ export class Outbox {
   #queue(data: string | Uint8Array, compress: boolean, opcode?: Opcode): SendTicket | null {
     const isText = typeof data === "string";
     const bytes = isText ? this.#protocol.encodeText(data) : data;
-    const shouldDeflate = compress && (this.#deflater?.shouldDeflate(bytes.byteLength) ?? false);
+    const shouldDeflate = compress && this.#shouldDeflate(data, bytes.byteLength);
     const ticket = new SendTicket(bytes.byteLength);
     const job: SendJob = {
       opcode: opcode ?? (isText ? Opcode.TEXT : Opcode.BINARY),
