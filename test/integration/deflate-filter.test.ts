@@ -62,6 +62,23 @@ describe("perMessageDeflate.filter, with the extension negotiated", () => {
     await client.closed;
   });
 
+  it("of a stream sees the buffer that was passed, so that single messages can be marked", async () => {
+    const { url, accepted } = await listen(true);
+    const marked = new WeakSet<ArrayBufferLike>();
+    const filter = (message: string | Uint8Array): boolean =>
+      typeof message === "string" || !marked.has(message.buffer);
+    const client = new WebSocketStream(url, { perMessageDeflate: { filter } });
+    const writer = (await client.opened).writable.getWriter();
+    const [plain, alsoPlain] = [BYTES.slice(), BYTES.slice().buffer];
+    marked.add(plain.buffer).add(alsoPlain);
+    for (const message of [BYTES, plain, alsoPlain]) await writer.write(message);
+    const total = (await countReceived(await accepted, 3)).reduce((sum, count) => sum + count);
+    expect(total).toBeGreaterThan(2 * LENGTH);
+    expect(total).toBeLessThan(2 * LENGTH + 1_000);
+    client.close();
+    await client.closed;
+  });
+
   it("of a WebSocket decides what it sends, Blobs included", async () => {
     const { url, accepted } = await listen(true);
     const asked: string[] = [];
