@@ -74,6 +74,23 @@ describe("C10: the Close frame follows as soon as the messages in front of it ar
   });
 });
 
+describe("promise 1: what is held", () => {
+  it.each<[string, (peer: HostilePeer) => void]>([
+    ["the peer closes", (peer) => peer.sendClose(1000)],
+    ["the peer breaks a rule", (peer) => peer.sendFrame({ opcode: 3 })],
+  ])("is nothing of a message that was given up while it was compressed, when %s", async (_, act) => {
+    const { codec, finish } = createSlowCodec();
+    const { clock, connection, peer } = await open({ deflate: codec });
+    connection.send("compressed");
+    expect(connection.heldBytes.out).toBe(10);
+    act(peer);
+    await clock.run();
+    finish();
+    await clock.run();
+    expect(connection.heldBytes.out).toBe(0);
+  });
+});
+
 describe("promise 3: everything settles when the engine fails or the peer closes", () => {
   it("a write() between the failure and its report rejects with the error of closed, and never throws", async () => {
     const { clock, stream, peer, writable, readable } = await open();

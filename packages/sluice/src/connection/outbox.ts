@@ -191,6 +191,7 @@ export class Outbox {
     const dropped = this.#jobs.splice(this.#firstJob + (keepsFirst ? 1 : 0)) as SendJob[];
     for (const job of dropped) {
       this.#queuedPayload -= job.end - job.start;
+      job.deflation = "dropped";
       this.#dropped.push(job.ticket);
     }
   }
@@ -388,6 +389,7 @@ export class Outbox {
 
   /** @param output null: compressing would not make the message smaller, so it goes as it is */
   #setDeflated(job: SendJob, output: Uint8Array | null): void {
+    if (job.deflation === "dropped") return;
     job.deflation = "none";
     if (output === null) return;
     this.#queuedPayload += output.byteLength - job.end;
@@ -465,7 +467,7 @@ interface SendJob {
   end: number;
   isBegun: boolean;
   isCompressed: boolean;
-  deflation: "none" | "wanted" | "running";
+  deflation: "none" | "wanted" | "running" | "dropped";
   readonly ticket: SendTicket;
 }
 
