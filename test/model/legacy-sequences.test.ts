@@ -10,11 +10,15 @@ import type { VirtualClock } from "../../packages/sluice/src/testing/virtual-clo
 import { BlobReads } from "./blob-reads.ts";
 import { addContent, type Content, type Kind } from "./content.ts";
 import { LegacySide } from "./legacy-side.ts";
+import { type CodecTiming, ModelCodec } from "./model-codec.ts";
 import {
+  checkHeld,
+  codecs,
   delay,
   inTasks,
   length,
   MAX_MESSAGE,
+  MAX_OUT,
   network,
   RESERVE_IN,
   RESERVE_OUT,
@@ -122,6 +126,7 @@ type End = typeof end extends fc.Arbitrary<infer Value> ? Value : never;
 
 const sequence = fc.record({
   network,
+  codecs,
   apis: fc.constantFrom(["legacy", "legacy"], ["legacy", "stream"], ["stream", "legacy"]),
   ends: fc.tuple(end, end),
   isOpenAtOnce: fc.boolean(),
@@ -160,7 +165,8 @@ class Model {
     const transports = MemoryTransport.pair(clock, toTransportOptions(given.network));
     this.#ends = transports.map((transport, i) => {
       const role = i === 0 ? "client" : "server";
-      return new EndOfModel(transport, role, given.apis[i] as string, given.ends[i] as End, this.#contents);
+      const codec = given.codecs === null ? null : new ModelCodec(clock, given.codecs[i] as CodecTiming);
+      return new EndOfModel(transport, role, given.apis[i] as string, given.ends[i] as End, this.#contents, codec);
     }) as [EndOfModel, EndOfModel];
     if (given.isOpenAtOnce) for (const one of this.#ends) one.open();
   }
@@ -273,6 +279,9 @@ class Model {
     }
     expect(sides.flatMap((side) => [...side.problems, ...side.monitor.violations])).toEqual([]);
     for (const [i, side] of sides.entries()) this.#checkReceived(side, sides[1 - i] as LegacySide | StreamSide);
+    for (const { codec, isOpen } of this.#ends) {
+      if (codec !== null) expect([codec.problems, codec.closeCounts]).toEqual([[], isOpen ? [1, 1] : [0, 0]]);
+    }
     expect(clock.pendingTimers).toBe(0);
   }
 
@@ -306,9 +315,8 @@ class Model {
   #checkBounds(): void {
     for (const side of this.#sides) {
       if (side instanceof StreamSide) {
-        const held = side.stream.metrics();
-        expect(held.heldBytesIn).toBeLessThanOrEqual(3 * MAX_MESSAGE + RESERVE_IN);
-        expect(held.heldBytesOut).toBeLessThanOrEqual(MAX_MESSAGE + SEND_LIMIT + RESERVE_OUT);
+        const { heldBytesIn, heldBytesOut } = side.stream.metrics();
+        checkHeld({ in: heldBytesIn, out: heldBytesOut }, { in: 3 * MAX_MESSAGE + RESERVE_IN, out: MAX_OUT });
       } else {
         const limits = { maxMessageBytes: MAX_MESSAGE, sendLimitBytes: SEND_LIMIT };
         side.checkBounds({ ...limits, reserveIn: RESERVE_IN, reserveOut: RESERVE_OUT });
@@ -338,6 +346,7 @@ class Model {
 class EndOfModel {
   readonly transport: MemoryTransport;
   readonly side: LegacySide | StreamSide;
+  readonly codec: ModelCodec | null;
   isOpen = false;
   readonly #role: "client" | "server";
   readonly #monitor: WireMonitor;
@@ -349,10 +358,12 @@ class EndOfModel {
     api: string,
     end: End,
     contents: Map<number, Content>,
+    codec: ModelCodec | null,
   ) {
     this.transport = transport;
     this.#role = role;
-    this.#monitor = new WireMonitor(transport, role);
+    this.codec = codec;
+    this.#monitor = new WireMonitor(transport, role, codec !== null);
     const { sendLimitBytes } = end;
     if (api === "stream") {
       const connection = this.#createConnection({ sendLimitBytes });
@@ -402,6 +413,6 @@ class EndOfModel {
 
   #createConnection(options: ConnectOptions["connection"]): Connection {
     const fillRandom = (target: Uint8Array): void => void target.fill(clock.now() + 1);
-    return new Connection(this.#monitor, { ...options, role: this.#role, clock, fillRandom });
+    return new Connection(this.#monitor, { ...options, role: this.#role, clock, fillRandom, deflate: this.codec });
   }
 }

@@ -170,6 +170,7 @@ export class LegacySide {
     const connection = this.#connection;
     if (connection === null) return;
     const held = connection.heldBytes;
+    this.#expect(held.in >= 0 && held.out >= 0, `holds ${held.in} bytes in and ${held.out} out`);
     this.#expect(held.in <= limits.maxMessageBytes + limits.reserveIn, `holds ${held.in} bytes in`);
     this.#expect(held.out <= this.#amount + limits.reserveOut, `holds ${held.out} bytes out`);
     this.#expect(connection.unsentBytes <= limits.sendLimitBytes + limits.reserveOut, "is far ahead of the system");
@@ -181,6 +182,8 @@ export class LegacySide {
   /** What must hold in the end, when everything has had its time. */
   async checkEnd(peer: WireMonitor): Promise<void> {
     await Promise.all(this.#reading);
+    const heldBytes = (this.#connection?.heldBytes.out ?? 0) - this.monitor.unsentBytes;
+    this.#expect(heldBytes <= 0, `still holds ${heldBytes} bytes out`);
     const { closeEvent } = this;
     const order = this.events
       .map((type) => ({ open: "o", message: "m", error: "e", close: "c" })[type] ?? "?")

@@ -7,16 +7,18 @@ import { WebSocketStream } from "../../packages/sluice/src/streams/websocket-str
 import { MemoryTransport } from "../../packages/sluice/src/testing/memory-transport.ts";
 import { VirtualClock } from "../../packages/sluice/src/testing/virtual-clock.ts";
 import { addContent, type Content, type Kind } from "./content.ts";
+import { type CodecTiming, ModelCodec } from "./model-codec.ts";
 import {
+  checkHeld,
+  codecs,
   delay,
   inTasks,
   length,
   MAX_MESSAGE,
+  MAX_OUT,
   network,
   RESERVE_IN,
-  RESERVE_OUT,
   RUNS,
-  SEND_LIMIT,
   SEQUENCES,
   TIMEOUT_MS,
   toTransportOptions,
@@ -57,6 +59,7 @@ const action: fc.Arbitrary<Action> = fc.oneof(
 
 const sequence = fc.record({
   network,
+  codecs,
   highWaterMarks: fc.tuple(fc.constantFrom(0, 1, 3, "100 kB" as const), fc.constantFrom(0, 1, 3, "100 kB" as const)),
   /** So many messages are answered, each from within the reaction to its read(). */
   answers: fc.tuple(fc.constantFrom(0, 2, 5), fc.constantFrom(0, 2, 5)),
@@ -77,17 +80,21 @@ async function runSequence(given: typeof sequence extends fc.Arbitrary<infer Val
   const clock = new VirtualClock();
   const transports = MemoryTransport.pair(clock, toTransportOptions(given.network));
   const contents = new Map<number, Content>();
+  const modelCodecs: ModelCodec[] = [];
   const marks = given.highWaterMarks.map((mark) => (mark === "100 kB" ? 100_000 : mark * MAX_MESSAGE));
   const sides = transports.map((transport, i) => {
     const role = i === 0 ? "client" : "server";
     const mark = given.highWaterMarks[i] as number | "100 kB";
     const readableStrategy =
       mark === "100 kB" ? new MessageByteLengthStrategy({ highWaterMark: 100_000 }) : { highWaterMark: mark };
-    const monitor = new WireMonitor(transport, role);
+    const codec = given.codecs === null ? null : new ModelCodec(clock, given.codecs[i] as CodecTiming);
+    if (codec !== null) modelCodecs.push(codec);
+    const monitor = new WireMonitor(transport, role, codec !== null);
     const connection = new Connection(monitor, {
       role,
       clock,
       fillRandom: (target) => void target.fill(clock.now() + 1),
+      deflate: codec,
     });
     const info = { url: "ws://model/", protocol: "", extensions: "", options: { readableStrategy } };
     const stream = new WebSocketStream(new Established(connection, info) as never);
@@ -98,9 +105,9 @@ async function runSequence(given: typeof sequence extends fc.Arbitrary<infer Val
   let isDisturbed = false;
   const checkBounds = (): void => {
     sides.forEach((side, i) => {
-      const held = side.stream.metrics();
-      expect(held.heldBytesIn).toBeLessThanOrEqual((marks[i] as number) + 2 * MAX_MESSAGE + RESERVE_IN);
-      expect(held.heldBytesOut).toBeLessThanOrEqual(MAX_MESSAGE + SEND_LIMIT + RESERVE_OUT);
+      const { heldBytesIn, heldBytesOut } = side.stream.metrics();
+      const limits = { in: (marks[i] as number) + 2 * MAX_MESSAGE + RESERVE_IN, out: MAX_OUT };
+      checkHeld({ in: heldBytesIn, out: heldBytesOut }, limits);
     });
   };
   const act = (index: number, step: Action): void => {
@@ -162,6 +169,7 @@ async function runSequence(given: typeof sequence extends fc.Arbitrary<infer Val
   checkDelivery(sides[0], sides[1], hasDiscarded[1] as boolean, isDisturbed);
   checkDelivery(sides[1], sides[0], hasDiscarded[0] as boolean, isDisturbed);
   expect(sides.flatMap((side) => side.monitor.violations)).toEqual([]);
+  for (const codec of modelCodecs) expect([codec.problems, codec.closeCounts]).toEqual([[], [1, 1]]);
   expect(clock.pendingTimers).toBe(0);
 }
 

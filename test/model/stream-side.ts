@@ -141,6 +141,8 @@ export class StreamSide {
       if (one.state === "pending") this.problems.push(`${one.name} is pending`);
       if (one.state === "rejected") this.#checkRejection(one);
     }
+    const heldBytes = this.stream.metrics().heldBytesOut - this.monitor.unsentBytes;
+    if (heldBytes > 0) this.problems.push(`${this.name} still holds ${heldBytes} bytes out`);
     this.#checkReadable();
     this.#checkWritable();
     this.#checkWritten();

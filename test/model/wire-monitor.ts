@@ -1,5 +1,6 @@
 import type { ByteTransport, ByteTransportListener } from "../../packages/sluice/src/connection/byte-transport.ts";
 import { readId } from "./content.ts";
+import { CODEC_HEAD_LENGTH } from "./model-codec.ts";
 
 /**
  * Watches what one side writes, frame by frame: notes everything that RFC 6455 forbids, which messages and which Close are
@@ -15,10 +16,13 @@ export class WireMonitor implements ByteTransport {
   readonly #role: "client" | "server";
   #writtenBytes = 0;
   #closeEnd = Number.POSITIVE_INFINITY;
-  /** Data frames: where each ends in the output, and its payload. */
+  /** Data frames: where each ends in the output, and its payload; of a compressed message, that of all with the last. */
   readonly #frames: { readonly end: number; readonly payloadLength: number }[] = [];
+  #isCompressed = false;
+  #compressedLength = 0;
   #takenFrames = 0;
   #takenPayload = 0;
+  readonly #mayCompress: boolean;
   #isInMessage = false;
   #id = Number.NaN;
 
@@ -30,9 +34,11 @@ export class WireMonitor implements ByteTransport {
   readonly #start = new Uint8Array(125);
   #startLength = 0;
 
-  constructor(transport: ByteTransport, role: "client" | "server") {
+  /** @param mayCompress whether permessage-deflate, as the model has it, is in use */
+  constructor(transport: ByteTransport, role: "client" | "server", mayCompress: boolean) {
     this.#transport = transport;
     this.#role = role;
+    this.#mayCompress = mayCompress;
   }
 
   /** Payload of the data frames that the system has taken whole. */
@@ -135,7 +141,9 @@ export class WireMonitor implements ByteTransport {
   #check(opcode: number, first: number, isMasked: boolean, payload: Uint8Array): void {
     const isFin = (first & 0x80) !== 0;
     this.#expect(isMasked === (this.#role === "client"), `a frame with the wrong masking (opcode ${opcode})`);
-    this.#expect((first & 0x70) === 0, "a reserved bit");
+    // RFC 7692 §6: RSV1 on the first frame of a data message only.
+    const mayHaveRsv1 = this.#mayCompress && (opcode === 1 || opcode === 2);
+    this.#expect((first & 0x70) === 0 || ((first & 0x70) === 0x40 && mayHaveRsv1), "a reserved bit");
     this.#expect([0, 1, 2, 8, 9, 10].includes(opcode), `a reserved opcode (${opcode})`);
     this.#expect(this.close === null || opcode === 10, `something behind its Close (opcode ${opcode})`);
     if (opcode >= 8) {
@@ -145,9 +153,18 @@ export class WireMonitor implements ByteTransport {
     }
     this.#expect((opcode === 0) === this.#isInMessage, "a frame out of its place in a message");
     this.#expect(this.#payloadLength <= 131_072, "a frame above 128 KiB");
-    if (opcode === 1) this.#id = readId(new TextDecoder().decode(payload.subarray(0, 12)));
-    else if (opcode === 2) this.#id = readId(payload);
-    this.#frames.push({ end: this.#writtenBytes, payloadLength: this.#payloadLength });
+    if (opcode !== 0) {
+      this.#isCompressed = (first & 0x40) !== 0;
+      this.#compressedLength = 0;
+      const start = this.#isCompressed ? payload.subarray(CODEC_HEAD_LENGTH) : payload;
+      this.#id = readId(opcode === 1 ? new TextDecoder().decode(start.subarray(0, 12)) : start);
+    }
+    this.#compressedLength += this.#payloadLength;
+    const whole = isFin ? this.#compressedLength - CODEC_HEAD_LENGTH : 0;
+    this.#frames.push({
+      end: this.#writtenBytes,
+      payloadLength: this.#isCompressed ? whole : this.#payloadLength,
+    });
     this.#isInMessage = !isFin;
     if (isFin) this.messages.push(this.#id);
   }
