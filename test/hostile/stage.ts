@@ -57,8 +57,11 @@ const BYSTANDERS = 5;
 /**
  * Starts a server for all tests of the file, and five ordinary connections that are busy on it. After every test these must
  * have got through undisturbed, the attackers must be gone from the server, and nothing may have been left unhandled.
+ *
+ * @param options what of the server differs from the default
+ * @param hook decides about requests that do not come from `meet`
  */
-export function createStage(options: Partial<OwnPortOptions> = {}): Stage {
+export function createStage(options: Partial<OwnPortOptions> = {}, hook: OwnPortOptions["upgrade"] = () => {}): Stage {
   let server: WebSocketStreamServer;
   let url = "";
   let attacks = 0;
@@ -74,7 +77,8 @@ export function createStage(options: Partial<OwnPortOptions> = {}): Stage {
 
   beforeAll(async () => {
     for (const event of ["unhandledRejection", "uncaughtException", "warning"]) process.on(event, complain);
-    const upgrade = (request: { url?: string }): ConnectionSettings | undefined => settings.get(request.url ?? "");
+    const upgrade: OwnPortOptions["upgrade"] = (request, context) =>
+      settings.get(request.url ?? "") ?? hook(request, context);
     server = await serve({ port: 0, host: "127.0.0.1", onError: complain, upgrade, ...options }, async (stream) => {
       const arrive = arrivals.get(stream.request.url ?? "");
       if (arrive !== undefined) arrive(stream);

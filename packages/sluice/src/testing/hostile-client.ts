@@ -45,7 +45,11 @@ export async function connectHostile(url: string | URL, options: HostileClientOp
   const request = options.request === undefined ? legal : options.request(legal);
   if (request === null) return peer;
   peer.send(request);
-  await peer.until(() => peer.head !== "");
+  await peer.until(() => peer.head !== "" || peer.hasEnded);
+  if (peer.head === "") {
+    peer.destroy();
+    throw new Error("The connection ended before there was a response");
+  }
   return peer;
 }
 
