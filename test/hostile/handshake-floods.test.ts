@@ -103,7 +103,7 @@ describe("RFC 6455 §10.1: floods of handshakes", () => {
     await measureProcessMemory();
     const rounds: number[] = [];
     for (let round = 0; round < 6; round++) {
-      for (let batch = 0; batch < 15; batch++) {
+      for (let batch = 0; batch < 6; batch++) {
         const peers = await Promise.all(
           Array.from({ length: 20 }, (_, index) =>
             stage.connect({ request: (legal) => (index % 2 ? legal : legal.replace("Version: 13", "Version: 1")) }),
