@@ -120,6 +120,7 @@ export class Outbox {
         if (!this.#isYielding && this.unsentBytes <= this.#sendLimitBytes) return null;
         const ticket = new SendTicket(byteLength);
         this.#waiting.push(ticket);
+        if (this.isBlocked) this.#owner.onOutboxBlocked();
         return ticket;
       }
     }
@@ -143,12 +144,18 @@ export class Outbox {
     if (this.unsentBytes <= this.#sendLimitBytes) return null;
     const ticket = new SendTicket(payload.byteLength);
     this.#waiting.push(ticket);
+    this.#owner.onOutboxBlocked();
     return ticket;
   }
 
   /** Whether a message would go out at once: none waits in front of it, and the unsent bytes are below the limit. */
   get isRoomy(): boolean {
     return this.#jobCount === 0 && this.#hasRoom;
+  }
+
+  /** Whether so much is unsent that a message has to wait. */
+  get isBlocked(): boolean {
+    return !this.#hasRoom;
   }
 
   /** Calls back once {@link isRoomy}; with false if the connection ends before. */
@@ -322,13 +329,17 @@ export class Outbox {
       job !== undefined && !this.#isStopped;
       job = this.#jobs[this.#firstJob]
     ) {
-      if (!this.#hasRoom) return;
+      if (!this.#hasRoom) {
+        this.#owner.onOutboxBlocked();
+        return;
+      }
       if (job.deflation === "wanted") this.#deflate(job);
       if (job.deflation === "running") return;
       this.#sendNextFrame(job);
       if (job.start === job.end) {
         this.#shiftJob();
         this.#waiting.push(job.ticket);
+        if (this.isBlocked) this.#owner.onOutboxBlocked();
         if (this.isDrained) this.#owner.onOutboxDrained();
       }
     }
@@ -433,6 +444,8 @@ export class Outbox {
     if (this.#waiting.length === 0 || this.#isYielding || this.unsentBytes > this.#sendLimitBytes) return;
     const waiting = this.#waiting;
     this.#waiting = [];
+    // First, as who is told may send more at once.
+    this.#owner.onOutboxUnblocked();
     for (const ticket of waiting) ticket.settle(true);
   }
 }
@@ -449,6 +462,10 @@ export interface OutboxOwner {
   onOutboxError(error: unknown): void;
   /** The last queued message was framed. */
   onOutboxDrained(): void;
+  /** A message has to wait until the system takes something. */
+  onOutboxBlocked(): void;
+  /** What waited for the system waits no longer. Comes without a block before it too. */
+  onOutboxUnblocked(): void;
 }
 
 /** A message framed once for many connections. */
