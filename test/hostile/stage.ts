@@ -46,6 +46,8 @@ export interface Stage {
   readonly server: WebSocketStreamServer;
   /** Makes a connection between one of us and a hostile peer. */
   meet(role: Role, options?: MeetOptions): Promise<Meeting>;
+  /** Where an ordinary client can connect next, and its connection as the server has it. */
+  expectClient(settings?: ConnectionSettings): { readonly url: string; readonly stream: Promise<WebSocketStream> };
   /** Connects as a hostile client, in any way. */
   connect(options?: HostileClientOptions): Promise<HostilePeer>;
   /** Waits until the server has so many connections besides those of the bystanders. */
@@ -116,17 +118,22 @@ export function createStage(options: Partial<OwnPortOptions> = {}, hook: OwnPort
     while (server.connectionCount !== BYSTANDERS + count) await turn();
   }
 
-  async function meetServer(meetOptions: MeetOptions): Promise<[WebSocketStream, HostilePeer]> {
-    const { behindHead, isCompressed = false, ...limits } = meetOptions;
+  function expectClient(limits: ConnectionSettings = {}): ReturnType<Stage["expectClient"]> {
     const path = `/attack/${attacks++}`;
-    settings.set(path, { perMessageDeflate: isCompressed, ...limits });
+    settings.set(path, limits);
     const arrived = withResolvers<WebSocketStream>();
     arrivals.set(path, arrived.resolve);
+    return { url: new URL(path, url).href, stream: arrived.promise };
+  }
+
+  async function meetServer(meetOptions: MeetOptions): Promise<[WebSocketStream, HostilePeer]> {
+    const { behindHead, isCompressed = false, ...limits } = meetOptions;
+    const client = expectClient({ perMessageDeflate: isCompressed, ...limits });
     const peer = await connect({
-      url: new URL(path, url).href,
+      url: client.url,
       request: (legal) => withBytes(isCompressed ? withField(legal, DEFLATE) : legal, behindHead),
     });
-    return [await arrived.promise, peer];
+    return [await client.stream, peer];
   }
 
   async function meetClient(meetOptions: MeetOptions): Promise<[WebSocketStream, HostilePeer]> {
@@ -163,6 +170,7 @@ export function createStage(options: Partial<OwnPortOptions> = {}, hook: OwnPort
       disposals.push(watch(stream, heldBytes));
       return { stream, readable, writable, peer, heldBytes };
     },
+    expectClient,
     connect: (connectOptions = {}) => connect(connectOptions),
     untilConnections,
   };

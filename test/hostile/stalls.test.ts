@@ -11,7 +11,10 @@ const BOUND_OUT = 2 * MIB + 65_536 + 262_144;
 const IMPATIENT: MeetOptions = { keepAlive: { intervalMs: 100, timeoutMs: 100, stalledTimeoutMs: 300 } };
 
 /** Writes until it is not allowed any more. @returns what the last write rejected with */
-async function writeOn({ writable }: Meeting, message: Uint8Array = new Uint8Array(MIB)): Promise<unknown> {
+async function writeOn(
+  { writable }: Meeting,
+  message: Uint8Array<ArrayBuffer> = new Uint8Array(MIB),
+): Promise<unknown> {
   const writer = writable.getWriter();
   for (;;) {
     try {
