@@ -7,6 +7,7 @@ import { Opcode } from "../protocol/opcode.ts";
 import { OutputBlocks, recycleBlock } from "../protocol/output-blocks.ts";
 import { toBytes } from "../streams/buffer-source.ts";
 import { closeValidated, getConnection, type WebSocketStream } from "../streams/websocket-stream.ts";
+import { getServed } from "./server-websocket-stream.ts";
 
 /** What happens to a receiver for whom earlier data still waits. */
 export interface BroadcastOptions {
@@ -57,15 +58,19 @@ export function broadcast<Stream extends WebSocketStream>(
   const missed: { stream: Stream; why: BroadcastMiss }[] = [];
   const waiting: Promise<void>[] = [];
   let sent = 0;
+  const miss = (stream: Stream, why: BroadcastMiss): void => {
+    missed.push({ stream, why });
+    getServed(stream)?.onBroadcastMissed(why);
+  };
   for (const stream of streams) {
     const outcome = deliver(stream, frame, onSlow);
     if (outcome === "sent") sent++;
-    else if (typeof outcome === "string") missed.push({ stream, why: outcome });
+    else if (typeof outcome === "string") miss(stream, outcome);
     else {
       waiting.push(
         outcome.then((result) => {
           if (result === "sent") sent++;
-          else missed.push({ stream, why: result });
+          else miss(stream, result);
         }),
       );
     }
