@@ -143,6 +143,16 @@ describe.each(ROLES)("a peer of our %s ends TCP without a Close frame", (role) =
     expect(peer.frames.map(({ opcode }) => opcode)).toEqual([8]);
   });
 
+  it("breaks a rule behind our Close: it gets no second one, and the connection fails", async () => {
+    const { stream, peer } = await stage.meet(role);
+    stream.close({ closeCode: 4000 });
+    await peer.until(() => peer.closes.length > 0);
+    peer.sendFrame({ opcode: 3 });
+    await expectFailure({ stream }, "ERR_SLUICE_RESERVED_OPCODE");
+    await peer.until(() => peer.hasEnded);
+    expect(peer.frames.map(({ opcode }) => opcode)).toEqual([8]);
+  });
+
   it("sends a Close in the middle of a message: that is clean, and the part is dropped", async () => {
     const { stream, readable, peer } = await stage.meet(role);
     const reading = readAll(readable);

@@ -32,7 +32,7 @@ const CASES: readonly (readonly [Activity, code: string])[] = [
 const network = createNetworkPair();
 afterAll(() => network?.remove());
 
-const describeNetwork = (name: string, { near, far, cut }: NetworkPair): void =>
+function describeNetwork(name: string, { near, far, cut }: NetworkPair): void {
   describe(name, () => {
     const names = ROLES.flatMap((role) => CASES.map(([activity]) => `${role} ${activity}`));
     const outcomes = new Map<string, Report>();
@@ -72,6 +72,7 @@ const describeNetwork = (name: string, { near, far, cut }: NetworkPair): void =>
       },
     );
   });
+}
 
 if (network !== null) describeNetwork("a peer whose network goes down in the middle of a transfer", network);
 

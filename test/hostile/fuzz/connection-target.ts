@@ -49,6 +49,7 @@ async function play(flags: number, chunks: readonly Uint8Array[]): Promise<Story
       isDone = false;
     }
   })();
+  if (flags & 32) stream.close({ closeCode: 4001 });
   if (flags & 16)
     void writable
       .getWriter()

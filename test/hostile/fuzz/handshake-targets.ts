@@ -150,6 +150,7 @@ export function extensions(input: Uint8Array): void {
     if (accepted === null) continue;
     check(entries !== null, "what is malformed is not accepted");
     checkParameters(accepted.parameters);
+    check(accepted.parameters.serverMaxWindowBits >= 9, "zlib compresses with 9 bits at least (D-30)");
     // A client that offered just this has to understand the answer, and both have to mean the same by it.
     const offers = entries.filter(({ name }) => name === "permessage-deflate").map((entry) => writeEntry(entry));
     const agreed = offers.map((offer) => {
