@@ -318,6 +318,22 @@ export class Connection implements ByteTransportListener, KeepaliveProbe, Outbox
     this.#transport.destroy();
   }
 
+  /**
+   * What a protocol on top holds up, for the times under pressure: messages that its reader does not take, or ours that the peer
+   * grants no credit for.
+   *
+   * @param hasMoved whether some of ours went down since the last call
+   */
+  notePressure(isPaused: boolean, isStarved: boolean, hasMoved: boolean): void {
+    if (this.#pressure === null) {
+      if (!isPaused && !isStarved) return;
+      this.#pressure = new PressureTimes(this.#clock);
+    }
+    if (hasMoved) this.#pressure.noteMoved();
+    this.#pressure.setPaused(isPaused);
+    this.#pressure.setStarved(isStarved);
+  }
+
   /** Whether the open connection keeps the process alive; it does by default. */
   setReferenced(isReferenced: boolean): void {
     this.#transport.setReferenced(isReferenced);

@@ -7,10 +7,11 @@ import type { Clock } from "./clock.ts";
  * **Input** is *paused* while messages have arrived and our own reader (or the thread that inflates for it) does not take them,
  * so that nothing is read from the network. The rest of the time we wait for the peer, or for the network on the way.
  *
- * **Output** is *blocked* while a message waits because as much as `sendLimitBytes` is unsent: `write()` pends. Then it counts
- * as the *network's* as long as the system took some bytes within the last second (they flow, only not faster), and beyond that
- * second as the *peer's*, which does not take (TCP cannot tell a peer whose window is closed from a path that is broken; the
- * keepalive judges that, later). The rest of the time our own writer has nothing to send: it is *idle*.
+ * **Output** is *blocked* while a message waits because as much as `sendLimitBytes` is unsent, or because there is no credit where
+ * that is spoken: `write()` pends. Then it counts as the *network's* as long as some bytes moved on within the last second (they
+ * flow, only not faster), and beyond that second as the *peer's*, which does not take (TCP cannot tell a peer whose window is
+ * closed from a path that is broken; the keepalive judges that, later). The rest of the time our own writer has nothing to
+ * send: it is *idle*.
  *
  * All times are whole milliseconds, cut off at the same grid, so that sums are exact and never go back.
  */
@@ -20,7 +21,9 @@ export class PressureTimes {
   #pausedAt: number | null = null;
   #outputNetworkMs = 0;
   #outputPeerMs = 0;
-  /** While our output is blocked, when it last moved; null while it is not. */
+  #isBlocked = false;
+  #isStarved = false;
+  /** While our output is blocked or starved, when it last moved; null while it is neither. */
   #movedAt: number | null = null;
 
   constructor(clock: Clock) {
@@ -48,35 +51,49 @@ export class PressureTimes {
     this.#pausedAt = isPaused ? now : null;
   }
 
-  /** Says whether output stands still. The same again changes nothing. */
-  setBlocked(isBlocked: boolean): void {
-    if (isBlocked !== (this.#movedAt !== null)) this.#restart(wholeMs(this.#clock), isBlocked);
-  }
-
   get isBlocked(): boolean {
-    return this.#movedAt !== null;
+    return this.#isBlocked;
   }
 
-  /** The system took bytes while output is blocked. */
+  /** Says whether output stands still because of the system. The same again changes nothing. */
+  setBlocked(isBlocked: boolean): void {
+    this.#isBlocked = isBlocked;
+    this.#update();
+  }
+
+  /** Says whether output stands still because the peer has granted no credit. The same again changes nothing. */
+  setStarved(isStarved: boolean): void {
+    this.#isStarved = isStarved;
+    this.#update();
+  }
+
+  /** Some of the output moved on. */
   noteMoved(): void {
-    this.#restart(wholeMs(this.#clock), true);
+    if (this.#movedAt !== null) this.#restart(wholeMs(this.#clock), true);
   }
 
   /** The connection has ended. */
   stop(now: number): void {
     this.#inputPausedMs = this.inputPausedMs(now);
     this.#pausedAt = null;
+    this.#isBlocked = false;
+    this.#isStarved = false;
     this.#restart(now, false);
+  }
+
+  #update(): void {
+    const isStill = this.#isBlocked || this.#isStarved;
+    if (isStill !== (this.#movedAt !== null)) this.#restart(wholeMs(this.#clock), isStill);
   }
 
   #stillMs(now: number): number {
     return this.#movedAt === null ? 0 : now - this.#movedAt;
   }
 
-  #restart(now: number, isBlocked: boolean): void {
+  #restart(now: number, isStill: boolean): void {
     this.#outputPeerMs = this.outputPeerMs(now);
     this.#outputNetworkMs = this.outputNetworkMs(now);
-    this.#movedAt = isBlocked ? now : null;
+    this.#movedAt = isStill ? now : null;
   }
 }
 
