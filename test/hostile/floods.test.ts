@@ -74,10 +74,10 @@ describe.each(ROLES)("floods against our %s", (role) => {
 
   it("of empty messages that are read: each is delivered", async () => {
     const { readable, peer, heldBytes } = await stage.meet(role);
-    const flooding = peer.flood({ opcode: 1 }, 100_000);
+    const flooding = peer.flood({ opcode: 1 }, 40_000);
     const reader = readable.getReader();
-    for (let count = 0; count < 100_000; count++) expect((await reader.read()).value).toBe("");
-    expect(await flooding).toBe(100_000);
+    for (let count = 0; count < 40_000; count++) expect((await reader.read()).value).toBe("");
+    expect(await flooding).toBe(40_000);
     expect(heldBytes.in).toBeLessThanOrEqual(RESERVE);
   });
 
@@ -138,24 +138,28 @@ describe.each(ROLES)("floods against our %s", (role) => {
     await peer.until(() => peer.isClosed);
     expect(peer.closes).toEqual([[4000, ""]]);
   });
+});
 
+describe("a flood that goes on", () => {
   it("behind the fault for which it was failed: dropped, and cut off after a while", async () => {
-    const meeting = await stage.meet(role);
-    const { peer } = meeting;
-    const reading = readAll(meeting.readable);
-    peer.sendFrame({ opcode: 3 });
-    await expectFailure(meeting, "ERR_SLUICE_RESERVED_OPCODE");
     const before = await measureProcessMemory();
-    const chunk = encodeFrame({ opcode: 2, payload: new Uint8Array(60_000) }, isMasked);
-    let sent = 0;
-    while (!peer.isClosed) {
-      if (sent < 2_000) peer.send(chunk);
-      sent++;
-      await turn();
-      await new Promise((resolve) => setTimeout(resolve, 1));
-    }
-    expect((await reading).messages).toEqual([]);
-    expect(meeting.heldBytes.in).toBeLessThanOrEqual(RESERVE);
+    await Promise.all(
+      ROLES.map(async (role) => {
+        const meeting = await stage.meet(role);
+        const { peer } = meeting;
+        const reading = readAll(meeting.readable);
+        peer.sendFrame({ opcode: 3 });
+        await expectFailure(meeting, "ERR_SLUICE_RESERVED_OPCODE");
+        const chunk = encodeFrame({ opcode: 2, payload: new Uint8Array(60_000) }, role === "server");
+        // Our side stops reading when it goes, not when it is told to.
+        for (let sent = 0; !peer.isClosed; sent++) {
+          if (sent < 2_000) peer.send(chunk);
+          await new Promise((resolve) => setTimeout(resolve, 1));
+        }
+        expect((await reading).messages).toEqual([]);
+        expect(meeting.heldBytes.in).toBeLessThanOrEqual(RESERVE);
+      }),
+    );
     expect((await measureProcessMemory()) - before).toBeLessThan(16 * MIB);
   });
 });

@@ -8,7 +8,7 @@ const waiting: (() => void)[] = [];
 
 /** Bystanders take 5 of the connections; the pending handshakes and the address's share are nearly as few. */
 const stage = createStage(
-  { handshakeTimeoutMs: 1_500, maxPendingHandshakes: 10, maxConnections: 40, maxConnectionsPerAddress: 30 },
+  { handshakeTimeoutMs: 1_000, maxPendingHandshakes: 10, maxConnections: 40, maxConnectionsPerAddress: 30 },
   (request) => (request.url === "/wait" ? new Promise((resolve) => waiting.push(() => resolve(undefined))) : undefined),
 );
 
