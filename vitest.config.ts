@@ -1,6 +1,10 @@
 import { fileURLToPath } from "node:url";
 import { defineConfig } from "vitest/config";
 
+// A promise that rejects with nobody to see it is a failure at once, also in a process that has a handler for those, and
+// also in the programs that tests start: they inherit the environment.
+const STRICT = "--unhandled-rejections=strict";
+
 const src = fileURLToPath(new URL("packages/sluice/src/", import.meta.url));
 
 export default defineConfig({
@@ -18,6 +22,8 @@ export default defineConfig({
     testTimeout: 30_000,
     hookTimeout: 30_000,
     restoreMocks: true,
+    execArgv: [STRICT],
+    env: { NODE_OPTIONS: `${process.env.NODE_OPTIONS ?? ""} ${STRICT}`.trim() },
     passWithNoTests: false,
   },
 });

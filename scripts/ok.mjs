@@ -17,6 +17,7 @@ const steps = [
   ["Build", "node", "scripts/build-all.mjs"],
   ["API report", "node", "scripts/api.mjs", "--check"],
   ["Sizes", "node", "scripts/sizes.mjs", "--check"],
+  ["Sizes of the page's scripts", "node", "packages/polyfill/sizes.mjs", "--check"],
   [
     "Protocol tests, every branch covered",
     "vitest",

@@ -1,12 +1,6 @@
 /** What the bench runs in a page: reads a flood as fast as it can, by one of three ways. */
 import { WebSocketStream } from "../../packages/polyfill/src/ponyfill.ts";
 
-export interface Measurement {
-  readonly mebibytesPerSecond: number;
-  readonly flowControl: string;
-  readonly windowBytes: number;
-}
-
 type Chunk = string | Uint8Array<ArrayBuffer>;
 
 /** The engine's WebSocket with a stream around it, and no limit: what the others are compared with. */
@@ -22,40 +16,39 @@ async function openPlain(url: string): Promise<ReadableStream<Chunk>> {
       socket.onmessage = ({ data }) => controller.enqueue(typeof data === "string" ? data : new Uint8Array(data));
       socket.onclose = () => controller.close();
     },
+    cancel() {
+      socket.onmessage = null;
+      return new Promise((resolve) => {
+        socket.onclose = () => resolve();
+        socket.close();
+      });
+    },
   });
 }
 
-async function measure(
-  way: "plain" | "credit" | "native" | "none",
-  url: string,
-  windowBytes: number,
-): Promise<Measurement> {
+/** Reads for `milliseconds`; the way from the first message on, growing windows and all, is what counts. */
+async function measure(way: string, url: string, windows: object, milliseconds: number): Promise<number> {
   let readable: ReadableStream<Chunk>;
-  let stream: WebSocketStream | null = null;
   if (way === "plain") readable = await openPlain(url);
   else {
-    stream = new WebSocketStream(
-      url,
+    const options =
       way === "credit"
-        ? { credit: "require", windowBytes }
-        : ({ native: way === "native", receiveBufferLimitBytes: Number.POSITIVE_INFINITY } as object),
-    );
-    ({ readable } = await stream.opened);
+        ? { credit: "require", ...windows }
+        : { native: way === "native", receiveBufferLimitBytes: Number.POSITIVE_INFINITY };
+    ({ readable } = await new WebSocketStream(url, options as object).opened);
   }
   const reader = readable.getReader();
   let bytes = 0;
+  await reader.read();
   const started = performance.now();
-  for (;;) {
+  while (performance.now() - started < milliseconds) {
     const { done, value } = await reader.read();
-    if (done) break;
+    if (done) throw new Error("The flood ended too early");
     bytes += value.length;
   }
   const seconds = (performance.now() - started) / 1000;
-  return {
-    mebibytesPerSecond: bytes / 1_048_576 / seconds,
-    flowControl: stream?.flowControl ?? "plain",
-    windowBytes,
-  };
+  await reader.cancel();
+  return bytes / 1_048_576 / seconds;
 }
 
 /** Opens a flood with credit, reads nothing for `stallMs`, then reads all; checks the sum of all bytes. */

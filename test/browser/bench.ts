@@ -1,13 +1,23 @@
 // Throughput with credit against the engine's plain WebSocket in the same run, and what a reader costs that stops for ten
-// seconds. `node test/browser/bench.mjs [engine ...]`
+// seconds. `node test/browser/bench.mjs [--rounds=15] [--sizes=16384] [--ways=plain,credit,credit@1048576@8388608,none]
+// [--stall=false] [engine ...]`; the numbers behind @ are the window and its cap
 import { readdirSync, readFileSync } from "node:fs";
-import type { Measurement } from "./bench-page.ts";
+import { parseArgs } from "node:util";
 import { bundlePage } from "./bundle-page.ts";
 import { type Engine, type EngineName, engines, launch } from "./engines.ts";
 import { startServer } from "./server.ts";
 
-const RUNS = 5;
-const names = (process.argv.length > 2 ? process.argv.slice(2) : Object.keys(engines)) as EngineName[];
+const ROUND_MS = 600;
+const { values: options, positionals } = parseArgs({
+  allowPositionals: true,
+  options: {
+    rounds: { type: "string", default: "15" },
+    ways: { type: "string" },
+    sizes: { type: "string", default: "16384,1024,65536" },
+    stall: { type: "string", default: "true" },
+  },
+});
+const names = (positionals.length > 0 ? positionals : Object.keys(engines)) as EngineName[];
 const script = await bundlePage(new URL(`${process.env.BENCH_FOLDER}bench-page.ts`));
 const server = await startServer(
   new Map([
@@ -25,27 +35,29 @@ async function benchEngine(name: EngineName): Promise<void> {
   const engine = await launch(name);
   try {
     await engine.open(server.httpUrl);
-    const ways = name === "chromium" ? (["plain", "credit", "native"] as const) : (["plain", "credit"] as const);
-    for (const [size, count] of [
-      [16_384, 4_096],
-      [1_024, 16_384],
-      [65_536, 1_024],
-    ] as const) {
+    const ways = options.ways?.split(",") ?? ["plain", "credit", ...(name === "chromium" ? ["native"] : [])];
+    for (const size of options.sizes.split(",").map(Number)) {
       const speeds = new Map<string, number[]>(ways.map((way) => [way, []]));
-      // In turns, so that what else the machine does meets all of them; the first round warms up.
-      for (let run = -1; run < RUNS; run++) {
-        for (const way of ways) {
-          const speed = await measure(engine, way, size, count);
-          if (run >= 0) speeds.get(way)?.push(speed);
+      // Short rounds, in each of which all ways have their turn, the order changing: what else the machine does meets all of
+      // them, and each round has a ratio of its own. The first round warms up.
+      for (let round = -1; round < Number(options.rounds); round++) {
+        const order = round % 2 === 0 ? ways : [...ways].reverse();
+        for (const way of order) {
+          const speed = await measure(engine, way, size);
+          if (round >= 0) speeds.get(way)?.push(speed);
         }
       }
-      const plain = median(speeds.get("plain") ?? []);
+      const plain = speeds.get("plain") as number[];
       for (const [way, values] of speeds) {
-        const speed = median(values);
-        const share = Math.round((100 * speed) / plain);
-        console.log(`${name}, ${size} B, ${way}: ${speed.toFixed(0)} MiB/s (${share} % of plain)`);
+        const ratios = values.map((speed, round) => (100 * speed) / plain[round]);
+        const [low, middle, high] = [0.25, 0.5, 0.75].map((share) => quantile(ratios, share).toFixed(0));
+        console.log(
+          `${name}, ${size} B, ${way}: ${quantile(values, 0.5).toFixed(0)} MiB/s, ` +
+            `${middle} % of plain (half of the rounds: ${low} to ${high} %)`,
+        );
       }
     }
+    if (options.stall !== "true") return;
     await benchStall(engine, name, "credit", { credit: "require" });
     if (name === "chromium") await benchStall(engine, name, "native", {});
   } finally {
@@ -53,12 +65,16 @@ async function benchEngine(name: EngineName): Promise<void> {
   }
 }
 
-async function measure(engine: Engine, way: string, size: number, count: number): Promise<number> {
-  const url = `${server.httpUrl.replace("http", "ws")}sluice/flood?size=${size}&count=${count}`;
-  const result = (await engine.evaluate(
-    `return measure(${JSON.stringify(way)}, ${JSON.stringify(url)}, 1048576)`,
-  )) as Measurement;
-  return result.mebibytesPerSecond;
+async function measure(engine: Engine, way: string, size: number): Promise<number> {
+  // Far more than can be read in that time.
+  const url = `${server.httpUrl.replace("http", "ws")}sluice/flood?size=${size}&count=10000000`;
+  const [name, windowBytes, maxWindowBytes] = way.split("@");
+  const windows =
+    windowBytes === undefined ? {} : { windowBytes: Number(windowBytes), maxWindowBytes: Number(maxWindowBytes) };
+  const speed = await engine.evaluate(
+    `return measure(${[name, url, windows, ROUND_MS].map((argument) => JSON.stringify(argument)).join(", ")})`,
+  );
+  return speed as number;
 }
 
 async function benchStall(engine: Engine, name: string, way: string, options: object): Promise<void> {
@@ -66,7 +82,7 @@ async function benchStall(engine: Engine, name: string, way: string, options: ob
   const id = `stall-${name}-${way}`;
   const url = `${server.httpUrl.replace("http", "ws")}sluice/flood?size=16384&count=8192&id=${id}`;
   // What a page costs that has begun to work at all is not what is asked here.
-  await measure(engine, way, 16_384, 1_024);
+  await measure(engine, way, 16_384);
   const before = memoryOf(process.pid);
   await engine.evaluate(`return stall(${JSON.stringify(url)}, ${JSON.stringify(options)})`);
   await new Promise((resolve) => setTimeout(resolve, 10_000));
@@ -83,8 +99,8 @@ function mebi(bytes: number): string {
   return (bytes / 1_048_576).toFixed(2);
 }
 
-function median(values: readonly number[]): number {
-  return [...values].sort((a, b) => a - b)[Math.floor(values.length / 2)];
+function quantile(values: readonly number[], share: number): number {
+  return [...values].sort((a, b) => a - b)[Math.round((values.length - 1) * share)];
 }
 
 /** Proportional set size of all descendants of a process, in bytes: shared pages count once (Linux). */

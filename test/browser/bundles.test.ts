@@ -1,6 +1,5 @@
-import { build } from "esbuild";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { bundleOptions, bundles } from "../../packages/polyfill/bundle.mjs";
+import { bundle, bundleOptions, bundles } from "../../packages/polyfill/bundle.mjs";
 import { type Engine, type EngineName, engines, launch } from "./engines.ts";
 import { startServer, type TestServer } from "./server.ts";
 
@@ -11,8 +10,8 @@ let server: TestServer;
 beforeAll(async () => {
   const files = new Map<string, { type: string; content: string | Uint8Array }>();
   for (const name of Object.keys(bundles) as (keyof typeof bundles)[]) {
-    const { outputFiles } = await build({ ...bundleOptions(name), sourcemap: false });
-    files.set(`/${name}`, { type: "text/javascript", content: outputFiles[0].contents });
+    const { code } = await bundle({ ...bundleOptions(name), sourcemap: false });
+    files.set(`/${name}`, { type: "text/javascript", content: code });
   }
   const page = (script: string): { type: string; content: string } => ({
     type: "text/html",

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { bundlePage } from "./bundle-page.ts";
 import { type Engine, type EngineName, engines, launch } from "./engines.ts";
-import { creditTests, limitTests, pressureTests, type Tier, tests } from "./page-tests.ts";
+import { creditTests, limitTests, nativeTests, pressureTests, type Tier, tests } from "./page-tests.ts";
 import { startServer, type TestServer } from "./server.ts";
 
 /** All three, or those named in the environment: `BROWSERS=firefox,webkit`. */
@@ -13,12 +13,17 @@ const tiersOf: Record<EngineName, readonly Tier[]> = {
   webkit: ["credit", "none"],
 };
 
-function namesOf(tier: Tier): string[] {
-  return Object.keys({
+/** Those that take their time; and failed connections, of which Firefox makes more and more of a pause before the next. */
+const LONG = /slowly|stops|fail|connecting|signal|WebSocketError|does without|drops/;
+
+function namesOf(tier: Tier, isShort: boolean): string[] {
+  const names = Object.keys({
     ...tests,
     ...(tier === "none" ? limitTests : pressureTests),
     ...(tier === "credit" ? creditTests : {}),
+    ...(tier === "native" ? nativeTests : {}),
   });
+  return isShort ? names.filter((name) => !LONG.test(name)) : names;
 }
 
 let server: TestServer;
@@ -43,17 +48,19 @@ describe.each(selected)("%s", (name) => {
   }, 60_000);
   afterAll(() => engine?.close());
 
-  // Window and worker, with and without TLS: each of the two at least once for each tier, all four would say no more.
+  // Each tier runs in a window and in a worker, with and without TLS: all of its tests in two of the four.
   describe.each([
-    ["window", "ws:", "runHere"],
-    ["worker", "wss:", "runInWorker"],
-  ] as const)("%s, %s", (_place, scheme, run) => {
+    ["window", "ws:", "runHere", false],
+    ["window", "wss:", "runHere", true],
+    ["worker", "ws:", "runInWorker", true],
+    ["worker", "wss:", "runInWorker", false],
+  ] as const)("%s, %s", (_place, scheme, run, isShort) => {
     const serverUrl = (): string => (scheme === "ws:" ? server.httpUrl : server.httpsUrl);
 
     beforeAll(() => engine.open(serverUrl()), 60_000);
 
     describe.each(tiersOf[name])("flowControl %s", (tier) => {
-      it.each(namesOf(tier))(
+      it.each(namesOf(tier, isShort))(
         "%s",
         async (test) => {
           const context = { serverUrl: serverUrl(), tier };

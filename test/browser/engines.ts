@@ -32,14 +32,18 @@ export function findEngine(name: EngineName): string | undefined {
   return engines[name].find((path) => existsSync(path));
 }
 
-/** Starts an engine without a visible window. Certificates are not verified. */
-export async function launch(name: EngineName): Promise<Engine> {
+/**
+ * Starts an engine without a visible window. Certificates are not verified.
+ *
+ * @param colorScheme what pages see as the user's preference
+ */
+export async function launch(name: EngineName, colorScheme: "light" | "dark" = "light"): Promise<Engine> {
   const path = findEngine(name);
   if (path === undefined) throw new Error(`${name} is not installed: run "node scripts/browsers.mjs"`);
-  return name === "webkit" ? launchWebKit(path) : launchPuppeteer(name, path);
+  return name === "webkit" ? launchWebKit(path, colorScheme) : launchPuppeteer(name, path, colorScheme);
 }
 
-async function launchPuppeteer(name: "chromium" | "firefox", path: string): Promise<Engine> {
+async function launchPuppeteer(name: "chromium" | "firefox", path: string, colorScheme: string): Promise<Engine> {
   const userDataDir = mkdtempSync(join(tmpdir(), `sluice-${name}-`));
   // Puppeteer would swallow the signals that end this process.
   const signals = { handleSIGINT: false, handleSIGTERM: false, handleSIGHUP: false };
@@ -52,6 +56,8 @@ async function launchPuppeteer(name: "chromium" | "firefox", path: string): Prom
     acceptInsecureCerts: true,
     userDataDir,
     args,
+    // 0 dark, 1 light. The protocol's own way is not in the ESR release.
+    extraPrefsFirefox: { "layout.css.prefers-color-scheme.content-override": colorScheme === "dark" ? 0 : 1 },
     ...signals,
   });
   let page: Page = await browser.newPage();
@@ -62,6 +68,7 @@ async function launchPuppeteer(name: "chromium" | "firefox", path: string): Prom
       const before = page;
       page = await browser.newPage();
       await before.close();
+      if (name === "chromium") await page.emulateMediaFeatures([{ name: "prefers-color-scheme", value: colorScheme }]);
       await page.goto(url);
     },
     async evaluate(body) {
@@ -84,14 +91,21 @@ const MINI_BROWSERS = ["4.1", "4.0", "6.0"].map((version) =>
 );
 
 /** WebDriver spoken by hand: four requests are all that is needed. */
-async function launchWebKit(driverPath: string): Promise<Engine> {
+async function launchWebKit(driverPath: string, colorScheme: string): Promise<Engine> {
   const binary = MINI_BROWSERS.flat().find((path) => existsSync(path));
   if (binary === undefined) throw new Error('MiniBrowser is not installed: run "node scripts/browsers.mjs"');
   const display = await startXvfb();
   const port = await findFreePort();
   const driver = spawn(driverPath, [`--port=${port}`, "--host=127.0.0.1"], {
     // Without a language, `navigator.language` is "C", which Intl refuses.
-    env: { ...process.env, DISPLAY: display.name, LANG: "en_US.UTF-8", LANGUAGE: "en_US", LC_ALL: "" },
+    env: {
+      ...process.env,
+      DISPLAY: display.name,
+      LANG: "en_US.UTF-8",
+      LANGUAGE: "en_US",
+      LC_ALL: "",
+      GTK_THEME: colorScheme === "dark" ? "Adwaita:dark" : "Adwaita",
+    },
     stdio: "ignore",
   });
   const send = async (method: string, path: string, body?: unknown): Promise<unknown> => {

@@ -202,6 +202,27 @@ export const tests: Record<string, (context: TestContext) => Promise<void>> = {
     await checkWebSocketError(stream.closed, 1006);
   },
 
+  async "options that cannot be used throw at once"(context) {
+    for (const [options, name] of [
+      [{ windowBytes: 1_000, credit: true }, "RangeError"],
+      [{ closeTimeoutMs: -1 }, "RangeError"],
+      [{ handshakeTimeoutMs: Number.POSITIVE_INFINITY }, "RangeError"],
+      [{ readableStrategy: { highWaterMark: -1 } }, "RangeError"],
+      [{ writableStrategy: { size: 1 } }, "TypeError"],
+      [{ headers: {} }, "TypeError"],
+      [{ protocols: "chat" }, "TypeError"],
+      [{ signal: {} }, "TypeError"],
+    ] as const) {
+      let thrown = "nothing";
+      try {
+        new Session(context, "silent", options as unknown as Options).stream.close();
+      } catch (error) {
+        thrown = (error as Error).name;
+      }
+      checkEqual(thrown, name, `what ${JSON.stringify(options)} throws`);
+    }
+  },
+
   async "fails when the server refuses"(context) {
     const { stream } = new Session(context, "nowhere");
     const opened = await checkWebSocketError(stream.opened, null);
@@ -339,7 +360,6 @@ export const tests: Record<string, (context: TestContext) => Promise<void>> = {
   async "10,000 small messages and then a Close, read slowly: all arrive"(context) {
     const session = new Session(context, "sluice/flood?count=10000&size=20");
     const { readable } = await session.stream.opened;
-    // Native only where the Close comes after the reading has begun: what is beyond the read-ahead would be lost.
     const count = await readFlood(readable, (index) =>
       index % 500 === 0 ? new Promise((resolve) => setTimeout(resolve, 10)) : undefined,
     );
@@ -375,6 +395,14 @@ export const tests: Record<string, (context: TestContext) => Promise<void>> = {
 
 /** Only where there is backpressure. */
 export const pressureTests: typeof tests = {
+  async "3 MiB and then a Close, read slowly: all arrive"(context) {
+    const session = new Session(context, "sluice/flood?count=48&size=65536");
+    const { readable } = await session.stream.opened;
+    const count = await readFlood(readable, () => new Promise((resolve) => setTimeout(resolve, 5)));
+    checkEqual(count, 48, "messages");
+    checkEqual(await session.stream.closed, { closeCode: 1005, reason: "" }, "closed");
+  },
+
   async "a reader that stops stops the server; then everything arrives"(context) {
     const windowBytes = 1_048_576;
     const count = 2_048;
@@ -394,6 +422,28 @@ export const pressureTests: typeof tests = {
 
 /** Only where nothing holds the server back. */
 export const limitTests: typeof tests = {
+  async "a write() while the connection is being failed rejects with the error that closed reports"(context) {
+    const session = new Session(context, "foreign/flood?count=100&size=65536&keep", {
+      receiveBufferLimitBytes: 1_000_000,
+    });
+    const { writable } = await session.stream.opened;
+    const writer = writable.getWriter();
+    await writer.write("the stream is started");
+    // The limit is exceeded in some task of the browser's; this is called in the middle of it.
+    const { close } = WebSocket.prototype;
+    let written: Promise<unknown> | null = null;
+    WebSocket.prototype.close = function (...args) {
+      written ??= rejection(writer.write("too late"));
+      close.apply(this, args);
+    };
+    try {
+      const error = await checkWebSocketError(session.stream.closed, 1006);
+      check((await written) === error, "the same error");
+    } finally {
+      WebSocket.prototype.close = close;
+    }
+  },
+
   async "more unread messages than the limit end the connection with 4008"(context) {
     const session = new Session(context, "foreign/flood?count=100&size=65536&keep", {
       receiveBufferLimitBytes: 1_000_000,
@@ -423,6 +473,24 @@ export const limitTests: typeof tests = {
     }
     checkEqual(places.at(-1), 999, "the last message");
     check(places.length < 200, `few messages to be kept, not ${places.length}`);
+  },
+};
+
+/** Only over the native class. */
+export const nativeTests: typeof tests = {
+  async "what Chromium drops at a Close behind a full queue makes the end unclean"(context) {
+    const window = { windowBytes: 65_536, maxWindowBytes: 65_536 };
+    const session = new Session(context, "sluice/flood?count=1000&size=1000", window);
+    const { readable } = await session.stream.opened;
+    let messages = 0;
+    const error = await rejection(
+      readFlood(readable, () => {
+        messages++;
+        return new Promise((resolve) => setTimeout(resolve, 1));
+      }),
+    );
+    check((await checkWebSocketError(session.stream.closed, 1005)) === error, "the same error");
+    check(messages < 1000, "messages to be lost");
   },
 };
 

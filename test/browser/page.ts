@@ -1,7 +1,7 @@
-import { creditTests, limitTests, pressureTests, type TestContext, tests } from "./page-tests.ts";
+import { creditTests, limitTests, nativeTests, pressureTests, type TestContext, tests } from "./page-tests.ts";
 
 /** Runs one test here, or in a worker made of this same script. Fulfils with what went wrong, or null. */
-const all = { ...tests, ...pressureTests, ...limitTests, ...creditTests };
+const all = { ...tests, ...pressureTests, ...limitTests, ...nativeTests, ...creditTests };
 
 async function runHere(name: string, context: TestContext): Promise<string | null> {
   const unhandled: string[] = [];

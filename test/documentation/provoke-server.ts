@@ -4,7 +4,7 @@ import {
   type ServerWebSocketStream,
   WebSocketStreamServer,
 } from "../../packages/sluice/src/server.ts";
-import { encodeFrame } from "../../packages/sluice/src/testing/hostile-peer.ts";
+import { encodeFrame } from "../../packages/sluice/src/testing/wire-frame.ts";
 import { listen } from "../support/listen.ts";
 import { createRequest, RawClient, type RawResponse, type RequestInit } from "../support/raw-http.ts";
 import { createScope } from "../support/scope.ts";

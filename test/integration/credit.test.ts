@@ -106,6 +106,27 @@ describe("Streams with credit at both ends", () => {
     expect(written).toBe(100);
   });
 
+  it("the time that a slow reader takes counts as its own pause, and at the writer as the peer's", async () => {
+    const { clock, client, server, clientStreams, serverStreams } = await createCreditPair(WINDOW);
+    await clock.advance(500);
+    const writer = serverStreams.writable.getWriter();
+    const writing = Promise.all(Array.from({ length: 10 }, () => writer.write(new Uint8Array(20_000))));
+    await clock.advance(4_000);
+    expect(client.metrics()).toMatchObject({ inputPausedMs: 4_000, inputWaitingMs: 500, outputIdleMs: 4_500 });
+    expect(server.metrics()).toMatchObject({ inputPausedMs: 0, outputIdleMs: 500 });
+    expect(server.metrics()).toMatchObject({ outputNetworkMs: 1_000, outputPeerMs: 3_000 });
+    const reader = clientStreams.readable.getReader();
+    for (let i = 0; i < 10; i++) {
+      const read = reader.read();
+      await clock.run();
+      expect((await read).done).toBe(false);
+    }
+    await writing;
+    await clock.advance(2_000);
+    expect(client.metrics()).toMatchObject({ inputPausedMs: 4_000, openMs: 6_500 });
+    expect(server.metrics()).toMatchObject({ outputNetworkMs: 1_000, outputPeerMs: 3_000, outputIdleMs: 2_500 });
+  });
+
   it("write() waits for credit, and abort() gets out of it, in the middle of a message too", async () => {
     const { clock, server, client, clientStreams, serverStreams } = await createCreditPair(WINDOW);
     const writer = serverStreams.writable.getWriter();

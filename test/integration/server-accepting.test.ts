@@ -194,6 +194,24 @@ describe("limits (RFC 6455 §10.1, H32)", () => {
     },
   );
 
+  it("idleTimeoutMs reaches the connections, and the client is told why", async () => {
+    const { url } = await start({ idleTimeoutMs: 20 });
+    const client = new WebSocketStream(url);
+    expect(await client.closed).toEqual({ closeCode: 1001, reason: "no message for 20 ms (idleTimeoutMs)" });
+  });
+
+  it("the upgrade hook may choose limits for one connection", async () => {
+    const { url } = await start({
+      upgrade: (request) => (request.url === "/short" ? { idleTimeoutMs: 20 } : undefined),
+    });
+    const long = new WebSocketStream(url);
+    await long.opened;
+    const short = new WebSocketStream(new URL("/short", url));
+    expect((await short.closed).closeCode).toBe(1001);
+    long.close({ closeCode: 4000 });
+    expect((await long.closed).closeCode).toBe(4000);
+  });
+
   it("maxMessageBytes and the strategies reach the connections", async () => {
     const { server, ask } = await start({ maxMessageBytes: 4, readableStrategy: { highWaterMark: 3 } });
     const client = await ask();

@@ -2,6 +2,9 @@ import uPlot from "uplot";
 
 const SECONDS = 60;
 
+/** Colours of the legend, by series. */
+const MARKS = ["", "var(--waiting)", "var(--received)", "var(--read)"];
+
 /** A chart of the last minute: what waits in the page (left), rates in and out (right). Follows its element's width. */
 export function createChart(target: HTMLElement): {
   add(at: number, waiting: number, receivedRate: number, readRate: number): void;
@@ -13,7 +16,8 @@ export function createChart(target: HTMLElement): {
     {
       width: target.clientWidth,
       height: 220,
-      legend: { live: false },
+      // Set once; as variables they follow a change of the colour scheme.
+      legend: { live: false, markers: { stroke: (_, i) => MARKS[i], fill: (_, i) => MARKS[i] } },
       cursor: { show: false },
       scales: {
         x: { time: false },
@@ -23,6 +27,7 @@ export function createChart(target: HTMLElement): {
       axes: [
         {
           ...axis,
+          size: 30,
           incrs: [1, 5, 10, 20],
           values: (_, ticks) => ticks.map((tick) => `${Math.round(tick - (data[0].at(-1) ?? 0))} s`),
         },
@@ -36,9 +41,17 @@ export function createChart(target: HTMLElement): {
           stroke: () => color("--waiting"),
           fill: () => color("--waiting-fill"),
           width: 2,
+          points: { show: false },
         },
-        { label: "received", scale: "rate", stroke: () => color("--received"), width: 1.5, dash: [4, 3] },
-        { label: "read", scale: "rate", stroke: () => color("--read"), width: 1.5 },
+        {
+          label: "received",
+          scale: "rate",
+          stroke: () => color("--received"),
+          width: 1.5,
+          dash: [4, 3],
+          points: { show: false },
+        },
+        { label: "read", scale: "rate", stroke: () => color("--read"), width: 1.5, points: { show: false } },
       ],
     },
     data,

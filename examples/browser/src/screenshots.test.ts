@@ -67,11 +67,13 @@ async function until(engine: Engine, isTrue: (shown: Shown) => boolean): Promise
   }
 }
 
-describe.each(selected)("%s", (name) => {
+const looks = selected.flatMap((name) => [[name, "light"] as const, [name, "dark"] as const]);
+
+describe.each(looks)("%s, %s", (name, colorScheme) => {
   let engine: Engine;
 
   beforeAll(async () => {
-    engine = await launch(name);
+    engine = await launch(name, colorScheme);
     await engine.setSize(1280, 900);
     await engine.open(url);
     await engine.setSize(1280, 900);
@@ -85,15 +87,29 @@ describe.each(selected)("%s", (name) => {
     await until(engine, ({ states }) => states.every((state) => state.startsWith("connected")));
     await set("reading", 9);
     const shown = await until(engine, ({ waiting }) => waiting[1] > 20);
+    expect(await engine.evaluate(`return matchMedia("(prefers-color-scheme: ${colorScheme})").matches`)).toBe(true);
     expect(shown.states[0]).toBe("connected, flow control: credit");
     expect(shown.waiting[0]).toBeLessThan(4.5);
-    writeFileSync(`${pictures}${name}.png`, await engine.screenshot());
+    writeFileSync(`${pictures}${name}-${colorScheme}.png`, await engine.screenshot());
   }, 60_000);
+
+  it("the sliders can be reached and moved by key, and say what they are at", async () => {
+    const sliders = await engine.evaluate(`
+      const focusable = [...document.querySelectorAll("a[href], button, input, select, textarea, [tabindex]")];
+      return focusable.map((input) => {
+        input.focus();
+        return [document.activeElement.id, input.tabIndex, input.labels.length, input.getAttribute("aria-valuetext")];
+      });`);
+    expect(sliders).toEqual([
+      ["reading", 0, 1, "256 KiB/s"],
+      ["server-reading", 0, 1, "1.0 MiB/s"],
+    ]);
+  });
 
   it("fits a phone", async () => {
     await engine.setSize(390, 844);
-    await until(engine, ({ states }) => states.length === 2);
-    expect(((await engine.evaluate(readPage)) as Shown).isWide).toBe(false);
-    writeFileSync(`${pictures}${name}-phone.png`, await engine.screenshot());
+    const shown = await until(engine, ({ states }) => states.length === 2);
+    expect(shown.isWide).toBe(false);
+    writeFileSync(`${pictures}${name}-${colorScheme}-phone.png`, await engine.screenshot());
   }, 60_000);
 });

@@ -5,7 +5,7 @@
  * @throws {TypeError} if the memory is shared or resizable
  */
 export function toBytes(value: unknown): Uint8Array<ArrayBuffer> | null {
-  const view = ArrayBuffer.isView(value) ? value : { buffer: value, byteOffset: 0, byteLength: undefined };
+  const view: Partial<ArrayBufferView> = ArrayBuffer.isView(value) ? value : { buffer: value as ArrayBuffer };
   const buffer = view.buffer as ArrayBuffer & { readonly resizable?: boolean };
   // The tag knows buffers of other frames too.
   const tag = Object.prototype.toString.call(buffer);

@@ -1,6 +1,5 @@
-// Taken apart, since the bundler replaces `Symbol.dispose` by these names everywhere.
-const { dispose, asyncDispose } = Symbol as Partial<SymbolConstructor>;
+// Taken apart, since the bundler replaces `Symbol.asyncDispose` by the name below everywhere.
+const { asyncDispose } = Symbol as Partial<SymbolConstructor>;
 
-/** Stand-ins for engines without them, which are not put on `Symbol`. */
-export const symbolDispose: symbol = dispose ?? Symbol.for("Symbol.dispose");
+/** A stand-in for engines without it, which is not put on `Symbol`. */
 export const symbolAsyncDispose: symbol = asyncDispose ?? Symbol.for("Symbol.asyncDispose");

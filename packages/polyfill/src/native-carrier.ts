@@ -14,7 +14,13 @@ export interface NativeWebSocketStream {
   close(info?: { closeCode?: number; reason?: string }): void;
 }
 
-/** The browser's own `WebSocketStream`: read only while there is demand, so its backpressure works. */
+/**
+ * The browser's own `WebSocketStream`: read only while there is demand, so its backpressure works.
+ *
+ * Chromium drops what was not read when the server's Close arrives, and calls the end clean. It comes to that only where we
+ * had paused at this moment: the Close cannot be seen behind more than fits into the browser's own buffer. That is told as
+ * an unclean end; a longer queue in front of the reader makes it rare.
+ */
 export class NativeCarrier implements Carrier {
   /** Its writer says so in time. */
   readonly isOpen: boolean = true;
@@ -24,7 +30,8 @@ export class NativeCarrier implements Carrier {
   readonly #writer: WritableStreamDefaultWriter<string | Uint8Array>;
   #events!: CarrierEvents;
   #hasDemand = false;
-  #isEnding = false;
+  /** Nothing was left unread when the server's Close came. */
+  #isComplete = true;
   #reading: Promise<void> | null = null;
 
   constructor(native: NativeWebSocketStream, { readable, writable }: Awaited<NativeWebSocketStream["opened"]>) {
@@ -35,11 +42,10 @@ export class NativeCarrier implements Carrier {
 
   start(events: CarrierEvents): void {
     this.#events = events;
-    // The writer fails when the server's Close arrives, which is earlier than the end of the connection. What was not read
-    // at that end is lost in Chromium, so from here on everything is.
+    // The streams end when the server's Close arrives, which is a little earlier than the end of the connection.
     this.#writer.closed.catch(({ name }: Error) => {
+      this.#isComplete = this.#hasDemand;
       if (name === "InvalidStateError") events.onRemoteClose();
-      void this.#readToEnd();
     });
     this.#native.closed.then(
       ({ closeCode, reason }) => this.#finish(true, closeCode, reason),
@@ -48,8 +54,8 @@ export class NativeCarrier implements Carrier {
   }
 
   setDemand(hasDemand: boolean): void {
-    this.#hasDemand = hasDemand || this.#isEnding;
-    if (this.#hasDemand) this.#reading ??= this.#read();
+    this.#hasDemand = hasDemand;
+    if (hasDemand) this.#reading ??= this.#read();
   }
 
   send(data: string | Uint8Array): boolean {
@@ -88,14 +94,8 @@ export class NativeCarrier implements Carrier {
     }
   }
 
-  #readToEnd(): Promise<void> | null {
-    this.#isEnding = true;
-    this.setDemand(true);
-    return this.#reading;
-  }
-
   async #finish(isClean: boolean, closeCode: number, reason: string): Promise<void> {
-    await this.#readToEnd();
-    this.#events.onClosed(isClean, closeCode, reason);
+    await this.#reading;
+    this.#events.onClosed(isClean && this.#isComplete, closeCode, reason);
   }
 }

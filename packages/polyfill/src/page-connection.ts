@@ -1,16 +1,53 @@
-import type {
-  ConnectionCounters,
-  ConnectionObserver,
-  ConnectionResult,
-  CreditAccounts,
-  FlowControl,
-} from "../../sluice/src/connection/connection.ts";
+import type { CreditAccounts, FlowControl } from "../../sluice/src/connection/connection.ts";
 import { CreditEvent } from "../../sluice/src/flow-control/credit-codec.ts";
-import type { MessageCodec } from "../../sluice/src/flow-control/message-codec.ts";
 import { ProtocolError } from "../../sluice/src/protocol/protocol-error.ts";
-import { ReadyState } from "../../sluice/src/protocol/ready-state.ts";
 import type { Carrier, CarrierEvents } from "./carrier.ts";
 import type { PageSettings } from "./options.ts";
+import type { PageCodec } from "./plain-codec.ts";
+
+/** Counters and held bytes of a connection. Payload bytes only: frames are out of a page's sight, and so are Ping and Pong. */
+export interface Metrics {
+  readonly messagesReceived: number;
+  readonly messagesSent: number;
+  readonly bytesReceived: number;
+  readonly bytesSent: number;
+  readonly heldBytesIn: number;
+  readonly heldBytesOut: number;
+  readonly isInputPaused: boolean;
+  readonly credit: CreditAccounts | null;
+}
+
+/** Of a stream without a connection. */
+export const noMetrics: Metrics = {
+  messagesReceived: 0,
+  messagesSent: 0,
+  bytesReceived: 0,
+  bytesSent: 0,
+  heldBytesIn: 0,
+  heldBytesOut: 0,
+  isInputPaused: false,
+  credit: null,
+};
+
+/** How a connection ended: 1006 without the server's Close. */
+export interface ConnectionResult {
+  readonly isClean: boolean;
+  readonly closeCode: number;
+  readonly reason: string;
+  readonly cause: Error | null;
+}
+
+/** What the streams are told. */
+export interface PageConnectionEvents {
+  /** Comes only while there is demand, also from inside `setDemand()`. */
+  onMessage(message: string | Uint8Array<ArrayBuffer>): void;
+  /** Nothing can be sent any more. Messages may still come. */
+  onRemoteClose(): void;
+  /** No message follows, but the connection is open for ours. */
+  onInputEnd(): void;
+  /** Nothing follows. */
+  onClosed(result: ConnectionResult): void;
+}
 
 /**
  * A page's connection as the streams see it: what `FlowConnection` over `Connection` is on Node, for one writer and over
@@ -19,20 +56,15 @@ import type { PageSettings } from "./options.ts";
  */
 export class PageConnection implements CarrierEvents {
   readonly flowControl: FlowControl;
-  /** Payload bytes only: frames are out of a page's sight, and so are Ping and Pong. */
-  readonly counters: { -readonly [K in keyof ConnectionCounters]: number } = {
-    messagesReceived: 0,
-    messagesSent: 0,
-    bytesReceived: 0,
-    bytesSent: 0,
-  };
-  readyState: ReadyState = ReadyState.OPEN;
+  readonly #counters: { -readonly [Name in keyof Metrics]: Metrics[Name] } = { ...noMetrics };
   readonly #carrier: Carrier;
-  readonly #codec: MessageCodec;
+  readonly #codec: PageCodec;
   readonly #settings: PageSettings;
-  #observer!: ConnectionObserver;
+  #events!: PageConnectionEvents;
+  /** Neither side has begun to close, and it has not failed. */
+  #isOpen = true;
   #hasDemand = false;
-  /** True before start() too: there is nobody to hand anything to. */
+  /** True before start() and after the end too: there is nobody to hand anything to. */
   #isDelivering = true;
   /** Of the message that is being sent. */
   #onSettled: ((isSent: boolean) => void) | null = null;
@@ -40,8 +72,8 @@ export class PageConnection implements CarrierEvents {
   #isFull = false;
   /** Control records sent since the last data, in bytes with room for their frames. */
   #recordBytes = 0;
-  /** What the carrier is closed with behind the message that is being sent. */
-  #requestedClose: { closeCode: number | null; reason: string } | null = null;
+  /** Closes the carrier, behind the message that is being sent. */
+  #requestedClose: (() => void) | null = null;
   #isCarrierClosed = false;
   /** What the carrier says is too late. */
   #hasFailed = false;
@@ -55,27 +87,22 @@ export class PageConnection implements CarrierEvents {
   #heartbeat: ReturnType<typeof setInterval> | undefined;
   #silentMs = 0;
 
-  constructor(carrier: Carrier, codec: MessageCodec, flowControl: FlowControl, settings: PageSettings) {
+  constructor(carrier: Carrier, codec: PageCodec, flowControl: FlowControl, settings: PageSettings) {
     this.#carrier = carrier;
     this.#codec = codec;
     this.flowControl = flowControl;
     this.#settings = settings;
   }
 
-  get credit(): CreditAccounts | null {
-    return this.#codec.accounts;
+  get metrics(): Metrics {
+    const { queuedBytes, accounts: credit } = this.#codec;
+    const isInputPaused = !this.#hasDemand && queuedBytes > 0;
+    const heldBytesOut = this.#carrier.unsentBytes;
+    return { ...this.#counters, heldBytesIn: queuedBytes, heldBytesOut, isInputPaused, credit };
   }
 
-  get heldBytes(): { in: number; out: number } {
-    return { in: this.#codec.queuedBytes, out: this.#carrier.unsentBytes };
-  }
-
-  get isStalled(): boolean {
-    return !this.#hasDemand && this.#codec.queuedBytes > 0;
-  }
-
-  start(observer: ConnectionObserver): void {
-    this.#observer = observer;
+  start(events: PageConnectionEvents): void {
+    this.#events = events;
     this.#isDelivering = false;
     this.#carrier.start(this);
     this.#flush();
@@ -86,12 +113,12 @@ export class PageConnection implements CarrierEvents {
    * Sends one message, the one before being settled.
    *
    * @param onSettled called with true when the browser has room again behind it, with false when the server's Close came
-   *   in between; never when the connection ends, which the observer is told
+   *   in between; never when the connection ends, which the events tell
    */
   send(message: string | Uint8Array, onSettled: (isSent: boolean) => void): void {
     this.#onSettled = onSettled;
     // A failure is under way, and its report the next thing to come.
-    if (this.readyState !== ReadyState.OPEN) return;
+    if (!this.#isOpen) return;
     if (!this.#carrier.isOpen) {
       this.#onSettled = null;
       onSettled(false);
@@ -103,15 +130,21 @@ export class PageConnection implements CarrierEvents {
     if (this.#onSettled !== null) this.#codec.retain();
   }
 
-  startClose(closeCode: number | null, reason: string, flush: "current" | "all" | "cut"): void {
-    if (this.readyState !== ReadyState.OPEN) return;
-    this.readyState = ReadyState.CLOSING;
-    const { allowHalfOpen } = this.#settings;
-    if (flush === "all" && allowHalfOpen && this.flowControl === "credit" && !this.#isInputEnded) {
+  /** Nothing more will be sent. Closes, unless our half can be closed for itself: then when the server has ended its own. */
+  end(): void {
+    if (this.#settings.allowHalfOpen && this.flowControl === "credit" && this.#isOpen && !this.#isInputEnded) {
+      this.#isOpen = false;
       this.#isHalfClosed = true;
       this.#codec.end();
       this.#flush();
-    } else this.#close({ closeCode, reason }, flush === "cut");
+    } else this.startClose(null, "", false);
+  }
+
+  /** Closes behind the message that is being sent, or at once. Unread messages are dropped. */
+  startClose(closeCode: number | null, reason: string, isCut: boolean): void {
+    if (!this.#isOpen) return;
+    this.#isOpen = false;
+    this.#close(closeCode, reason, isCut);
   }
 
   setDemand(hasDemand: boolean): void {
@@ -129,20 +162,14 @@ export class PageConnection implements CarrierEvents {
     this.#flush();
   }
 
-  destroy(): void {
-    this.#fail(null, "", null);
-  }
-
-  /** Pages have no process to keep alive. */
-  setReferenced(): void {}
-
   onMessage(message: string | Uint8Array<ArrayBuffer>): void {
     if (this.#hasFailed) return;
     this.#silentMs = -1;
-    this.counters.messagesReceived++;
-    this.counters.bytesReceived += message.length;
+    this.#counters.messagesReceived++;
+    this.#counters.bytesReceived += message.length;
     try {
-      this.#codec.receive(message, performance.now());
+      // Without a time: the window grows whenever the server had to wait for a reader that waited too.
+      this.#codec.receive(message, 0);
     } catch (error) {
       if (!(error instanceof ProtocolError)) throw error;
       // A page may only send 1000 and 3000 to 4999; 1009 is the only other one that comes here.
@@ -166,10 +193,8 @@ export class PageConnection implements CarrierEvents {
   onRemoteClose(): void {
     if (this.#hasFailed) return;
     this.#isCarrierClosed = true;
-    if (this.readyState === ReadyState.OPEN) {
-      this.readyState = ReadyState.CLOSING;
-      this.#observer.onCloseStarted("remote");
-    }
+    this.#isOpen = false;
+    this.#events.onRemoteClose();
     if (this.#onSettled === null) return;
     this.#isLost = true;
     this.#settle(false);
@@ -185,7 +210,7 @@ export class PageConnection implements CarrierEvents {
     // With our own Close in front of it everything was sent; else what the browser still has will never be.
     if (isClean && !this.#codec.isSending && (this.#isCarrierClosed || unsentBytes === 0)) this.#settle(true);
     if (isCloseReceived) this.onRemoteClose();
-    this.#end({ isClean, hasFailed: !isCloseReceived, isCloseReceived, closeCode, reason, cause: null });
+    this.#end({ isClean, closeCode, reason, cause: null });
   }
 
   #end(result: ConnectionResult): void {
@@ -199,15 +224,14 @@ export class PageConnection implements CarrierEvents {
   #fail(closeCode: number | null, reason: string, cause: Error | null): void {
     if (this.#hasFailed || this.#result !== null) return;
     this.#hasFailed = this.#isCarrierClosed = true;
-    this.readyState = ReadyState.CLOSING;
+    this.#isOpen = false;
     this.#codec.discard();
     this.#carrier.close(closeCode, reason);
-    const result = { isClean: false, hasFailed: true, isCloseReceived: false, closeCode: 1006, reason: "", cause };
-    setTimeout(() => this.#end(result), 0);
+    setTimeout(() => this.#end({ isClean: false, closeCode: 1006, reason: "", cause }), 0);
   }
 
-  #close(close: { closeCode: number | null; reason: string }, isCut: boolean): void {
-    this.#requestedClose = close;
+  #close(closeCode: number | null, reason: string, isCut: boolean): void {
+    this.#requestedClose = () => this.#carrier.close(closeCode, reason);
     this.#codec.discard();
     this.#watch();
     if (isCut) {
@@ -219,23 +243,24 @@ export class PageConnection implements CarrierEvents {
   }
 
   #closeCarrier(): void {
-    const { closeCode, reason } = this.#requestedClose as { closeCode: number | null; reason: string };
+    const close = this.#requestedClose;
+    if (close === null) return;
     this.#requestedClose = null;
     this.#isCarrierClosed = true;
-    this.#carrier.close(closeCode, reason);
+    close();
   }
 
   #endHalfClose(): void {
     this.#isHalfClosed = false;
-    this.#close({ closeCode: null, reason: "" }, false);
+    this.#close(null, "", false);
   }
 
   /** D-15: progress is what the browser got rid of. */
   #watch(): void {
-    const getSentBytes = (): number => this.counters.bytesSent - this.#carrier.unsentBytes;
+    const getSentBytes = (): number => this.#counters.bytesSent - this.#carrier.unsentBytes;
     const sentBytes = getSentBytes();
     this.#deadline = setTimeout(() => {
-      if (getSentBytes() === sentBytes) this.destroy();
+      if (getSentBytes() === sentBytes) this.#fail(null, "", null);
       else this.#watch();
     }, this.#settings.closeTimeoutMs);
   }
@@ -249,7 +274,7 @@ export class PageConnection implements CarrierEvents {
       if (this.#isCarrierClosed) return;
       this.#silentMs = this.#silentMs < 0 ? 0 : this.#silentMs + intervalMs;
       if (this.#silentMs > timeoutMs) {
-        this.destroy();
+        this.#fail(null, "", null);
         return;
       }
       this.#codec.ping("");
@@ -259,25 +284,23 @@ export class PageConnection implements CarrierEvents {
 
   /** Hands over what is wanted; then, when nothing is left in front of it, the end. */
   #deliver(): void {
-    if (this.#isDelivering || this.readyState === ReadyState.CLOSED) return;
+    if (this.#isDelivering) return;
     this.#isDelivering = true;
     for (;;) {
       const event = this.#codec.next(this.#hasDemand);
       if (event === CreditEvent.NEED_DATA) break;
-      if (event === CreditEvent.MESSAGE)
-        this.#observer.onMessage(this.#codec.message as string, this.#codec.messageByteLength);
+      if (event === CreditEvent.MESSAGE) this.#events.onMessage(this.#codec.message);
       else {
         this.#isInputEnded = true;
-        this.#observer.onInputEnd?.();
+        this.#events.onInputEnd();
         if (this.#isHalfClosed) this.#endHalfClose();
       }
     }
-    this.#isDelivering = false;
     const result = this.#result;
-    if (result === null || this.#codec.queuedMessages > 0) return;
-    this.readyState = ReadyState.CLOSED;
+    this.#isDelivering = result !== null && this.#codec.queuedMessages === 0;
+    if (result === null || !this.#isDelivering) return;
     // A message that did not get out whole makes the close unclean (spec-digest 2.5).
-    this.#observer.onClosed({ ...result, isClean: result.isClean && !this.#isLost && this.#onSettled === null });
+    this.#events.onClosed({ ...result, isClean: result.isClean && !this.#isLost && this.#onSettled === null });
   }
 
   #flush(): void {
@@ -289,12 +312,12 @@ export class PageConnection implements CarrierEvents {
         // No credit is left, or no message.
         if (this.#codec.isSending) return;
         this.#settle(true);
-        if (this.#requestedClose !== null) this.#closeCarrier();
+        this.#closeCarrier();
         return;
       }
       this.#recordBytes = record === null ? 0 : this.#recordBytes + record.length + 14;
-      this.counters.messagesSent++;
-      this.counters.bytesSent += data.length;
+      this.#counters.messagesSent++;
+      this.#counters.bytesSent += data.length;
       this.#isFull = !this.#carrier.send(data);
     }
   }

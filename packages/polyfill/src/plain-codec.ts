@@ -3,32 +3,29 @@ import type { MessageCodec } from "../../sluice/src/flow-control/message-codec.t
 import { MessageQueue } from "../../sluice/src/flow-control/message-queue.ts";
 import { utf8Length } from "../../sluice/src/flow-control/utf8-length.ts";
 import { ProtocolError } from "../../sluice/src/protocol/protocol-error.ts";
+import type { PageSettings } from "./options.ts";
 
-export interface PlainCodecOptions {
-  /** Bytes up to which more is read from below; for connections that can be left unread. */
-  readonly readAheadBytes: number;
-  /** Bytes that may wait for the reader; for connections that cannot. */
-  readonly limitBytes: number;
-  /** What happens above that: the connection fails, or the oldest messages go. */
-  readonly overflow: "error" | "drop-oldest";
-  readonly maxMessageBytes: number;
-}
+/** What a page uses of a codec. */
+export type PageCodec = Omit<MessageCodec, "messageByteLength">;
 
 /** The close code for more unread messages than the limit. */
 const OVERFLOW_CLOSE_CODE = 4008;
 
 /** Messages as they are, without credit: a queue in front of the reader, with a limit. */
-export class PlainCodec implements MessageCodec {
+export class PlainCodec implements PageCodec {
   message: string | Uint8Array<ArrayBuffer> = "";
-  messageByteLength = 0;
   readonly accounts = null;
-  readonly #options: PlainCodecOptions;
+  readonly #settings: PageSettings;
+  readonly #canWait: boolean;
   readonly #queue: MessageQueue = new MessageQueue();
+  #isPaused = false;
   #isDiscarding = false;
   #outgoing: string | Uint8Array | null = null;
 
-  constructor(options: PlainCodecOptions) {
-    this.#options = options;
+  /** @param canWait whether what comes can be left unread: then it is above `maxWindowBytes`; otherwise there is a limit */
+  constructor(settings: PageSettings, canWait: boolean) {
+    this.#settings = settings;
+    this.#canWait = canWait;
   }
 
   get queuedBytes(): number {
@@ -39,8 +36,11 @@ export class PlainCodec implements MessageCodec {
     return this.#queue.length;
   }
 
+  /** Reads until the window is full, then not before half of it is empty: what a Close may cut off is behind a pause. */
   get wantsInput(): boolean {
-    return this.queuedBytes < this.#options.readAheadBytes;
+    const { maxWindowBytes } = this.#settings;
+    this.#isPaused = this.#canWait && this.queuedBytes * (this.#isPaused ? 2 : 1) > maxWindowBytes;
+    return !this.#isPaused;
   }
 
   get isSending(): boolean {
@@ -49,14 +49,13 @@ export class PlainCodec implements MessageCodec {
 
   receive(wire: string | Uint8Array<ArrayBuffer>): void {
     if (this.#isDiscarding) return;
-    const { limitBytes, overflow, maxMessageBytes } = this.#options;
+    const { receiveBufferLimitBytes, overflow, maxMessageBytes } = this.#settings;
     const byteLength = typeof wire === "string" ? utf8Length(wire) : wire.length;
-    if (byteLength > maxMessageBytes) throw createError(1009, "Message is longer than the limit", "maxMessageBytes");
+    if (byteLength > maxMessageBytes) throw createError(1009, "Message is longer than the limit");
     this.#queue.push(wire, byteLength, 0);
     // One message may be larger than the limit: it is in memory already, and may be what the reader waits for.
-    while (this.queuedBytes > limitBytes && this.queuedMessages > 1) {
-      if (overflow === "error")
-        throw createError(OVERFLOW_CLOSE_CODE, "More unread messages than the limit", "receiveBufferLimitBytes");
+    while (!this.#canWait && this.queuedBytes > receiveBufferLimitBytes && this.queuedMessages > 1) {
+      if (overflow === "error") throw createError(OVERFLOW_CLOSE_CODE, "More unread messages than the limit");
       this.#queue.shift();
     }
   }
@@ -64,7 +63,6 @@ export class PlainCodec implements MessageCodec {
   next(isMessageWanted: boolean): CreditEvent {
     if (!isMessageWanted || this.queuedMessages === 0) return CreditEvent.NEED_DATA;
     this.message = this.#queue.shift();
-    this.messageByteLength = this.#queue.byteLength;
     return CreditEvent.MESSAGE;
   }
 
@@ -96,6 +94,6 @@ export class PlainCodec implements MessageCodec {
   }
 }
 
-function createError(closeCode: number, text: string, limit: string): ProtocolError {
-  return new ProtocolError(closeCode, text, { section: "", code: "ERR_SLUICE_LIMIT", limit });
+function createError(closeCode: number, text: string): ProtocolError {
+  return new ProtocolError(closeCode, text, { section: "", code: "ERR_SLUICE_LIMIT" });
 }

@@ -1,3 +1,3 @@
 export { WebSocketError } from "../../sluice/src/streams/websocket-error.ts";
-export { WebSocketStream } from "../../sluice/src/streams/websocket-stream.ts";
 export { MessageByteLengthStrategy } from "./strategies.ts";
+export { WebSocketStream } from "./websocket-stream.ts";

@@ -29,12 +29,12 @@ export interface WebSocketStreamOptions {
    * @defaultValue false, since it changes the offered subprotocols
    */
   credit?: boolean | "require" | undefined;
-  /**
-   * Bytes that the server may be ahead of your reader: the credit window (65,536 at least), or how much of a native
-   * WebSocketStream is read ahead. @defaultValue 1,048,576
-   */
+  /** With credit: bytes that the server may be ahead of your reader, 65,536 at least. @defaultValue 1,048,576 */
   windowBytes?: number | undefined;
-  /** What the credit window may grow to where bandwidth times delay asks for it. @defaultValue 4,194,304, or `windowBytes` if more */
+  /**
+   * What the credit window may grow to while your reader waits for the server, and how much of a native WebSocketStream is
+   * read ahead. @defaultValue 4,194,304, or `windowBytes` if more
+   */
   maxWindowBytes?: number | undefined;
   /** Where nothing holds the server back: bytes that may wait for your reader. Infinity: no limit. @defaultValue 16,777,216 */
   receiveBufferLimitBytes?: number | undefined;
@@ -69,7 +69,7 @@ export interface StreamMetrics {
   readonly messagesSent: number;
   readonly bytesReceived: number;
   readonly bytesSent: number;
-  /** Bytes that arrived and wait for your reader. */
+  /** Bytes that arrived and wait for your reader, without what is in the queue of `readable` itself: one message by default. */
   readonly heldBytesIn: number;
   /** Bytes that the browser has not sent, as far as it says. */
   readonly heldBytesOut: number;

@@ -28,7 +28,7 @@ export {
 } from "./protocol/handshake/server-response.ts";
 export { DEFAULT_LIMITS } from "./protocol/limits.ts";
 export { Opcode } from "./protocol/opcode.ts";
-export type { Deflater, Inflater, PerMessageDeflateCodec } from "./protocol/permessage-deflate/codec.ts";
+export type { DeflateFilter, Deflater, Inflater, PerMessageDeflateCodec } from "./protocol/permessage-deflate/codec.ts";
 export {
   acceptOffer,
   acceptResponse,

@@ -1,6 +1,7 @@
 export { type BroadcastMiss, type BroadcastOptions, type BroadcastResult, broadcast } from "./server/broadcast.ts";
 export type { DrainOptions } from "./server/drain.ts";
 export type { ListeningInfo } from "./server/listening.ts";
+export type { ServerMetrics } from "./server/metrics.ts";
 export type {
   AcceptOptions,
   ConnectionSettings,

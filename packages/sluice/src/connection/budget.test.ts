@@ -113,6 +113,23 @@ describe("connections under a budget", () => {
   });
 });
 
+describe("what was read counts no more", () => {
+  it("also when nothing comes from the peer afterwards", async () => {
+    const clock = new VirtualClock();
+    const budget = new Budget(MIB, () => 0);
+    const [only] = await openConnections(1, budget, clock);
+    if (only === undefined) throw new Error("one was made");
+    const { stream, peer } = only;
+    const reader = (await stream.opened).readable.getReader();
+    for (let count = 0; count < 3; count++) peer.sendBinary(new Uint8Array(200_000));
+    await clock.run();
+    expect(budget.usedBytes).toBe(600_000);
+    for (let count = 0; count < 3; count++) await reader.read();
+    await clock.run();
+    expect(budget.usedBytes).toBe(0);
+  });
+});
+
 describe("a connection that is given up counts no more", () => {
   it("so that what others take in the same turn ends no second one", async () => {
     const clock = new VirtualClock();

@@ -15,13 +15,17 @@ export class Budget {
   /** Connections that hold enough to be worth ending: few, as each has at least {@link LARGE_BYTES}. */
   readonly #large = new Map<BudgetMember, { bytes: number; since: number }>();
   readonly #now: () => number;
+  readonly #onEvent: (event: BudgetEvent) => void;
+  #peakBytes = 0;
 
   /**
    * @param hardBytes at least 1 MiB
    * @param now the time in milliseconds
+   * @param onEvent told when a mark is passed upwards and when a member is given up
    */
-  constructor(hardBytes: number, now: () => number) {
+  constructor(hardBytes: number, now: () => number, onEvent: (event: BudgetEvent) => void = () => {}) {
     this.hardBytes = hardBytes;
+    this.#onEvent = onEvent;
     this.softBytes = Math.floor(hardBytes * 0.75);
     this.#now = now;
   }
@@ -29,6 +33,11 @@ export class Budget {
   /** Bytes held at the moment. */
   get usedBytes(): number {
     return this.#usedBytes;
+  }
+
+  /** The most that was held at any moment. */
+  get peakBytes(): number {
+    return this.#peakBytes;
   }
 
   get isAboveSoft(): boolean {
@@ -49,7 +58,18 @@ export class Budget {
     } else if (before >= LARGE_BYTES) {
       this.#large.delete(member);
     }
-    if (bytes > before && this.#usedBytes > this.hardBytes) this.#giveUpOne();
+    if (bytes > before) this.#noteGrowth(bytes - before);
+  }
+
+  #noteGrowth(grownBytes: number): void {
+    const usedBytes = this.#usedBytes;
+    if (usedBytes > this.#peakBytes) this.#peakBytes = usedBytes;
+    if (usedBytes <= this.softBytes) return;
+    const beforeBytes = usedBytes - grownBytes;
+    if (beforeBytes <= this.softBytes) this.#onEvent("soft");
+    if (usedBytes <= this.hardBytes) return;
+    if (beforeBytes <= this.hardBytes) this.#onEvent("hard");
+    this.#giveUpOne();
   }
 
   #giveUpOne(): void {
@@ -65,9 +85,13 @@ export class Budget {
     }
     if (most === null) return;
     this.#large.delete(most);
+    this.#onEvent("givenUp");
     most.giveUp();
   }
 }
+
+/** The soft or the hard mark was passed; a connection is given up. */
+export type BudgetEvent = "soft" | "hard" | "givenUp";
 
 /** A connection as the budget sees it. */
 export interface BudgetMember {

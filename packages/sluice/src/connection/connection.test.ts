@@ -1,4 +1,5 @@
 import { describe, expect, it } from "vitest";
+import { OutputBlocks } from "../protocol/output-blocks.ts";
 import type { PerMessageDeflateCodec } from "../protocol/permessage-deflate/codec.ts";
 import { broadcast } from "../server/broadcast.ts";
 import { Established } from "../streams/established.ts";
@@ -8,6 +9,7 @@ import { WebSocketStream } from "../streams/websocket-stream.ts";
 import { HostilePeer } from "../testing/hostile-peer.ts";
 import { MemoryTransport } from "../testing/memory-transport.ts";
 import { VirtualClock } from "../testing/virtual-clock.ts";
+import type { ByteTransport, ByteTransportListener } from "./byte-transport.ts";
 import { Connection, type ConnectionOptions } from "./connection.ts";
 
 async function open(options: Partial<ConnectionOptions> = {}, limits: ConnectionLimits = {}) {
@@ -72,6 +74,23 @@ describe("C10: the Close frame follows as soon as the messages in front of it ar
   });
 });
 
+describe("promise 1: what is held", () => {
+  it.each<[string, (peer: HostilePeer) => void]>([
+    ["the peer closes", (peer) => peer.sendClose(1000)],
+    ["the peer breaks a rule", (peer) => peer.sendFrame({ opcode: 3 })],
+  ])("is nothing of a message that was given up while it was compressed, when %s", async (_, act) => {
+    const { codec, finish } = createSlowCodec();
+    const { clock, connection, peer } = await open({ deflate: codec });
+    connection.send("compressed");
+    expect(connection.heldBytes.out).toBe(10);
+    act(peer);
+    await clock.run();
+    finish();
+    await clock.run();
+    expect(connection.heldBytes.out).toBe(0);
+  });
+});
+
 describe("promise 3: everything settles when the engine fails or the peer closes", () => {
   it("a write() between the failure and its report rejects with the error of closed, and never throws", async () => {
     const { clock, stream, peer, writable, readable } = await open();
@@ -117,5 +136,51 @@ describe("promise 3: everything settles when the engine fails or the peer closes
     act(peer);
     await clock.advance(60_000);
     expect(await result).toEqual({ sent: 0, missed: [{ stream, why: "closed" }] });
+  });
+});
+
+describe("blocks of output", () => {
+  it.each([
+    ["a block that the transport kept until it closed", false],
+    ["a block that a broadcast was framed in", true],
+  ])("%s serves other connections", async (_, isBroadcast) => {
+    const clock = new VirtualClock();
+    const kept: Uint8Array[] = [];
+    let listener: ByteTransportListener | null = null;
+    const transport: ByteTransport = {
+      unsentBytes: 0,
+      unreadBytes: 0,
+      remoteAddress: "",
+      start(given) {
+        listener = given;
+      },
+      write: (bytes) => kept.push(bytes) === 0,
+      pause: () => {},
+      resume: () => {},
+      end: () => {},
+      destroy: () => {},
+      setReferenced: () => {},
+    };
+    const options = { role: "server", clock, fillRandom: () => {}, keepAlive: false } as const;
+    const connection = new Connection(transport, options);
+    if (!isBroadcast) connection.start({ onMessage() {}, onCloseStarted() {}, onClosed() {} });
+    const idle = new OutputBlocks();
+    const block = idle.reserve(1);
+    idle.clear();
+    if (isBroadcast) {
+      const info = { url: "ws://test/", protocol: "", extensions: "", options: {} };
+      const stream = new WebSocketStream(new Established(connection, info) as never);
+      await stream.opened;
+      broadcast([stream], new Uint8Array(20_000)).catch(() => {});
+      expect(kept[0]?.buffer).not.toBe(block.buffer);
+    } else {
+      connection.send(new Uint8Array(20_000));
+      expect([kept[0]?.buffer, kept[0]?.byteOffset]).toEqual([block.buffer, block.byteOffset]);
+      expect(idle.reserve(1).byteOffset).not.toBe(block.byteOffset);
+      idle.clear();
+    }
+    (listener as ByteTransportListener | null)?.onClose(null);
+    const next = idle.reserve(1);
+    expect([next.buffer === block.buffer, next.byteOffset]).toEqual([true, block.byteOffset]);
   });
 });

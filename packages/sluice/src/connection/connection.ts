@@ -10,6 +10,7 @@ import type { Budget, BudgetMember } from "./budget.ts";
 import type { ByteTransport, ByteTransportListener } from "./byte-transport.ts";
 import { type Clock, Deadline } from "./clock.ts";
 import { ConnectionError } from "./connection-error.ts";
+import type { ConnectionWatcher } from "./connection-watcher.ts";
 import { IdleTimeout } from "./idle-timeout.ts";
 import {
   DEFAULT_KEEPALIVE,
@@ -19,6 +20,7 @@ import {
   type KeepaliveVerdict,
 } from "./keepalive.ts";
 import { Outbox, type OutboxOwner, type SharedFrame } from "./outbox.ts";
+import { PressureTimes, wholeMs } from "./pressure-times.ts";
 import type { SendTicket } from "./send-ticket.ts";
 
 /**
@@ -39,6 +41,9 @@ export class Connection implements ByteTransportListener, KeepaliveProbe, Outbox
   #deadline: Deadline | null = null;
   readonly #budget: Budget | null;
   #chargedBytes = 0;
+  #isChargeScheduled = false;
+  /** Made when first needed. */
+  #chargeLater: (() => void) | null = null;
   #isGivenUp = false;
   readonly #keepAliveOptions: KeepaliveOptions | false;
   #keepAlive: Keepalive | null = null;
@@ -65,6 +70,8 @@ export class Connection implements ByteTransportListener, KeepaliveProbe, Outbox
   #requestedClose: { closeCode: number | null; reason: string } | null = null;
   #isCloseSent = false;
   #isCloseFlushed = false;
+  /** Position in the output, in bytes since the start, at which our Close ends. Pongs may follow. */
+  #closeEnd = 0;
   #receivedClose: { closeCode: number; reason: string } | null = null;
   #hasFailed = false;
   #isLost = false;
@@ -75,6 +82,12 @@ export class Connection implements ByteTransportListener, KeepaliveProbe, Outbox
   #messagesReceived = 0;
   #messagesSent = 0;
   #bytesReceived = 0;
+  #pingsReceived = 0;
+  #openedAt: number | null = null;
+  #endedAt: number | null = null;
+  /** Made when a direction first stands still. */
+  #pressure: PressureTimes | null = null;
+  readonly #watcher: ConnectionWatcher | null;
 
   constructor(transport: ByteTransport, options: ConnectionOptions) {
     this.#transport = transport;
@@ -84,6 +97,7 @@ export class Connection implements ByteTransportListener, KeepaliveProbe, Outbox
     this.#keepAliveOptions = options.keepAlive ?? DEFAULT_KEEPALIVE;
     this.#idleTimeoutMs = options.idleTimeoutMs ?? DEFAULT_LIMITS.idleTimeoutMs;
     this.#budget = options.budget ?? null;
+    this.#watcher = options.watcher ?? null;
     this.#protocol = new WebSocketProtocol({
       role: options.role,
       fillRandom: options.fillRandom,
@@ -141,11 +155,26 @@ export class Connection implements ByteTransportListener, KeepaliveProbe, Outbox
 
   /** Counters since the start. */
   get counters(): ConnectionCounters {
+    const now = this.#endedAt ?? wholeMs(this.#clock);
+    const openMs = this.#openedAt === null ? 0 : now - this.#openedAt;
+    const pressure = this.#pressure;
+    const inputPausedMs = pressure?.inputPausedMs(now) ?? 0;
+    const outputNetworkMs = pressure?.outputNetworkMs(now) ?? 0;
+    const outputPeerMs = pressure?.outputPeerMs(now) ?? 0;
     return {
       messagesReceived: this.#messagesReceived,
       messagesSent: this.#messagesSent,
       bytesReceived: this.#bytesReceived,
       bytesSent: this.#outbox.writtenBytes,
+      pingsReceived: this.#pingsReceived,
+      pingsSent: this.#keepAlive?.pingsSent ?? 0,
+      pongsReceived: this.#keepAlive?.pongsReceived ?? 0,
+      openMs,
+      inputPausedMs,
+      inputWaitingMs: openMs - inputPausedMs,
+      outputIdleMs: openMs - outputNetworkMs - outputPeerMs,
+      outputNetworkMs,
+      outputPeerMs,
     };
   }
 
@@ -167,6 +196,7 @@ export class Connection implements ByteTransportListener, KeepaliveProbe, Outbox
    */
   start(observer: ConnectionObserver, head?: Uint8Array): void {
     this.#observer = observer;
+    this.#openedAt = wholeMs(this.#clock);
     this.#transport.start(this);
     if (this.#keepAliveOptions !== false) this.#keepAlive = new Keepalive(this.#clock, this.#keepAliveOptions, this);
     if (this.#idleTimeoutMs < Number.POSITIVE_INFINITY) this.#idleTimeout = this.#startIdleTimeout();
@@ -261,7 +291,19 @@ export class Connection implements ByteTransportListener, KeepaliveProbe, Outbox
   /** Says whether the observer wants the next message. While it does not, at most the message in assembly is read (R2, R3). */
   setDemand(hasDemand: boolean): void {
     this.#hasDemand = hasDemand;
-    if (hasDemand && this.#isStalled) this.#parse();
+    if (!hasDemand) return;
+    if (this.#isStalled) this.#parse();
+    // Something was read, perhaps the last thing that ever comes: what it held is free for others.
+    if (this.#chargedBytes > 0 && !this.#isChargeScheduled) this.#chargeAtEndOfTurn();
+  }
+
+  #chargeAtEndOfTurn(): void {
+    this.#isChargeScheduled = true;
+    this.#chargeLater ??= () => {
+      this.#isChargeScheduled = false;
+      this.#charge();
+    };
+    this.#clock.endOfTurn(this.#chargeLater);
   }
 
   /** From now on data messages are parsed, validated and dropped, so that the closing handshake can progress (R8). */
@@ -275,6 +317,22 @@ export class Connection implements ByteTransportListener, KeepaliveProbe, Outbox
   /** Ends the connection at once, without a Close frame. */
   destroy(): void {
     this.#transport.destroy();
+  }
+
+  /**
+   * What a protocol on top holds up, for the times under pressure: messages that its reader does not take, or ours that the peer
+   * grants no credit for.
+   *
+   * @param hasMoved whether some of ours went down since the last call
+   */
+  notePressure(isPaused: boolean, isStarved: boolean, hasMoved: boolean): void {
+    if (this.#pressure === null) {
+      if (!isPaused && !isStarved) return;
+      this.#pressure = new PressureTimes(this.#clock);
+    }
+    if (hasMoved) this.#pressure.noteMoved();
+    this.#pressure.setPaused(isPaused);
+    this.#pressure.setStarved(isStarved);
   }
 
   /** Whether the open connection keeps the process alive; it does by default. */
@@ -295,8 +353,12 @@ export class Connection implements ByteTransportListener, KeepaliveProbe, Outbox
   }
 
   onAccepted(byteLength: number): void {
-    if (this.#readyState === ReadyState.CLOSING && !this.#isFinishing) this.#deadline?.restart();
+    // What follows our Close are Pongs at most, and the peer could ask for those without end.
+    const mayProgress = this.#readyState === ReadyState.CLOSING && !this.#isCloseFlushed && !this.#isFinishing;
+    if (mayProgress) this.#deadline?.restart();
+    if (this.#pressure?.isBlocked === true) this.#pressure.noteMoved();
     this.#outbox.onAccepted(byteLength);
+    if (this.#pressure?.isBlocked === true && !this.#outbox.isBlocked) this.#pressure.setBlocked(false);
     this.#noteCloseFlushed();
     this.#charge();
   }
@@ -309,6 +371,8 @@ export class Connection implements ByteTransportListener, KeepaliveProbe, Outbox
   onClose(error: Error | null): void {
     this.#noteCloseFlushed();
     this.#isTransportClosed = true;
+    this.#outbox.onTransportClosed();
+    this.#pressure?.setBlocked(false);
     this.#deadline?.clear();
     this.#cause ??= error;
     // Data and perhaps a Close may stand unparsed behind a message that nobody has asked for yet; they come first (R9).
@@ -350,6 +414,16 @@ export class Connection implements ByteTransportListener, KeepaliveProbe, Outbox
 
   onOutboxDrained(): void {
     this.#sendRequestedClose();
+  }
+
+  onOutboxBlocked(): void {
+    if (this.#isTransportClosed) return;
+    this.#pressure ??= new PressureTimes(this.#clock);
+    this.#pressure.setBlocked(true);
+  }
+
+  onOutboxUnblocked(): void {
+    this.#pressure?.setBlocked(false);
   }
 
   /** A reader that keeps up has taken everything by then, and nothing needs to be copied. */
@@ -429,10 +503,11 @@ export class Connection implements ByteTransportListener, KeepaliveProbe, Outbox
           return;
         case ProtocolEvent.PING:
           // RFC 6455 §5.5.2: "MUST send a Pong frame in response, unless it already received a Close frame"
+          this.#pingsReceived++;
           this.#outbox.sendPong(protocol.payload);
           break;
         case ProtocolEvent.PONG:
-          this.#keepAlive?.onPong(protocol.payload);
+          this.#receivePong(protocol.payload);
           break;
         case ProtocolEvent.CLOSE:
           this.#receiveClose(protocol.closeCode, protocol.closeReason);
@@ -442,6 +517,11 @@ export class Connection implements ByteTransportListener, KeepaliveProbe, Outbox
           return;
       }
     }
+  }
+
+  #receivePong(payload: Uint8Array): void {
+    const rttMs = this.#keepAlive?.onPong(payload) ?? null;
+    if (rttMs !== null) this.#watcher?.onRoundTrip(rttMs);
   }
 
   #waitForInflater(pending: Promise<void>): void {
@@ -502,11 +582,13 @@ export class Connection implements ByteTransportListener, KeepaliveProbe, Outbox
   #sendClose(closeCode: number | null, reason: string): void {
     this.#isCloseSent = true;
     this.#outbox.sendClose(closeCode, reason);
+    this.#closeEnd = this.#outbox.writtenBytes;
     this.#noteCloseFlushed();
   }
 
   #noteCloseFlushed(): void {
-    if (this.#isCloseFlushed || !this.#isCloseSent || this.#isTransportClosed || this.#outbox.unsentBytes > 0) return;
+    if (this.#isCloseFlushed || !this.#isCloseSent || this.#isTransportClosed) return;
+    if (this.#outbox.acceptedBytes < this.#closeEnd) return;
     this.#isCloseFlushed = true;
     if (this.#receivedClose !== null && !this.#isFinishing) this.#setDeadlineAfterBothCloses();
   }
@@ -568,8 +650,11 @@ export class Connection implements ByteTransportListener, KeepaliveProbe, Outbox
     const shouldPause = this.#isStalled || isFull;
     if (shouldPause === this.#isPaused) return;
     this.#isPaused = shouldPause;
-    if (shouldPause) this.#transport.pause();
-    else this.#transport.resume();
+    if (shouldPause) {
+      this.#transport.pause();
+      this.#pressure ??= new PressureTimes(this.#clock);
+    } else this.#transport.resume();
+    this.#pressure?.setPaused(shouldPause);
   }
 
   /** Our fault: the peer is told 1011 and no detail. */
@@ -593,6 +678,9 @@ export class Connection implements ByteTransportListener, KeepaliveProbe, Outbox
       this.#outbox.settleAll(false);
       this.#protocol.close();
       this.#charge();
+      this.#endedAt = wholeMs(this.#clock);
+      this.#pressure?.stop(this.#endedAt);
+      this.#watcher?.onEnded(result);
     });
   }
 
@@ -651,6 +739,8 @@ export interface ConnectionOptions {
   readonly idleTimeoutMs?: number | undefined;
   /** What this connection holds is charged to it. @defaultValue none */
   readonly budget?: Budget | undefined;
+  /** Told about what seldom happens. @defaultValue nobody */
+  readonly watcher?: ConnectionWatcher | undefined;
   /** Whether `queuedBytes` is kept; costs a little per frame. @defaultValue false */
   readonly tracksQueuedBytes?: boolean | undefined;
 }
@@ -681,13 +771,48 @@ export interface ConnectionResult {
   readonly cause: Error | null;
 }
 
+/** Since the start of a connection; none of them ever goes back. Times are whole milliseconds. */
 export interface ConnectionCounters {
   readonly messagesReceived: number;
   readonly messagesSent: number;
   /** Bytes read from and passed to the transport, framing included. */
   readonly bytesReceived: number;
   readonly bytesSent: number;
+  /** Pings of the peer. */
+  readonly pingsReceived: number;
+  /** Pings of the keepalive. */
+  readonly pingsSent: number;
+  /** Answers to them, one for each at most; other Pongs are not counted. */
+  readonly pongsReceived: number;
+  /** Milliseconds since the start, until the end: `inputPausedMs + inputWaitingMs`, and the sum of the three of the output. */
+  readonly openMs: number;
+  /** Milliseconds in which our own reader held input back; this and the next four as {@link PressureTimes} defines them. */
+  readonly inputPausedMs: number;
+  /** Milliseconds in which we were ready for what the peer and the network bring. */
+  readonly inputWaitingMs: number;
+  /** Milliseconds in which no message of ours had to wait. */
+  readonly outputIdleMs: number;
+  /** Milliseconds in which messages of ours waited while bytes flowed. */
+  readonly outputNetworkMs: number;
+  /** Milliseconds in which messages of ours waited and nothing was taken for more than a second. */
+  readonly outputPeerMs: number;
 }
+
+export const NO_COUNTERS: ConnectionCounters = {
+  messagesReceived: 0,
+  messagesSent: 0,
+  bytesReceived: 0,
+  bytesSent: 0,
+  pingsReceived: 0,
+  pingsSent: 0,
+  pongsReceived: 0,
+  openMs: 0,
+  inputPausedMs: 0,
+  inputWaitingMs: 0,
+  outputIdleMs: 0,
+  outputNetworkMs: 0,
+  outputPeerMs: 0,
+};
 
 /** Each verdict with its own close code, so that the peer's log tells them apart too. */
 const VERDICTS: Record<KeepaliveVerdict, { closeCode: number; text: string; code: string; limit: string }> = {

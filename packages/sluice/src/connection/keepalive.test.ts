@@ -43,7 +43,19 @@ describe("keepalive: three verdicts apart", () => {
     await clock.advance(250);
     peer.sendFrame({ opcode: 10, payload: peer.framesOf(9)[0]?.payload });
     await clock.run();
-    expect(stream.metrics().rttMs).toBe(250);
+    expect(stream.metrics()).toMatchObject({ rttMs: 250, pingsSent: 1, pongsReceived: 1 });
+  });
+
+  it("counts one answer to each Ping: the same Pong again, and one that nobody asked for, measure nothing", async () => {
+    const { clock, stream, peer } = await openWithPeer();
+    await clock.advance(10_000);
+    for (const payload of [Uint8Array.of(0, 0, 0, 9), peer.framesOf(9)[0]?.payload, peer.framesOf(9)[0]?.payload]) {
+      await clock.advance(100);
+      peer.sendFrame({ opcode: 10, payload });
+    }
+    peer.sendFrame({ opcode: 10 });
+    await clock.run();
+    expect(stream.metrics()).toMatchObject({ rttMs: 200, pingsSent: 1, pongsReceived: 1, pingsReceived: 0 });
   });
 
   it("a peer that answers no Ping is dead after the timeout: 1011, and one error everywhere", async () => {

@@ -20,6 +20,8 @@ export class Keepalive {
   #unsentBytes = 0;
   #acceptedBytes = 0;
   #rttMs: number | null = null;
+  #pongsReceived = 0;
+  #answeredPing = 0;
 
   constructor(clock: Clock, options: KeepaliveOptions, probe: KeepaliveProbe) {
     this.#clock = clock;
@@ -33,16 +35,33 @@ export class Keepalive {
     return this.#rttMs;
   }
 
+  get pingsSent(): number {
+    return this.#pingNumber;
+  }
+
+  /** How many of them were answered. */
+  get pongsReceived(): number {
+    return this.#pongsReceived;
+  }
+
   /** Bytes came from the peer. */
   onReceived(): void {
     this.#hasHeard = true;
   }
 
-  /** A Pong came; one that answers our newest Ping measures the round trip. */
-  onPong(payload: Uint8Array): void {
-    if (this.#pingSentAt === null || payload.byteLength !== 4) return;
+  /**
+   * A Pong came; the first one that answers our newest Ping measures the round trip.
+   *
+   * @returns the round trip in milliseconds; null if this Pong measured none
+   */
+  onPong(payload: Uint8Array): number | null {
+    if (this.#pingSentAt === null || payload.byteLength !== 4) return null;
     const number = new DataView(payload.buffer, payload.byteOffset, 4).getUint32(0);
-    if (number === this.#pingNumber) this.#rttMs = this.#clock.now() - this.#pingSentAt;
+    if (number !== this.#pingNumber || number === this.#answeredPing) return null;
+    this.#answeredPing = number;
+    this.#pongsReceived++;
+    this.#rttMs = this.#clock.now() - this.#pingSentAt;
+    return this.#rttMs;
   }
 
   stop(): void {

@@ -154,12 +154,18 @@ export class Outbox {
     if (!this.#isYielding && this.unsentBytes <= this.#sendLimitBytes) return null;
     const ticket = new SendTicket(byteLength);
     this.#waiting.push(ticket);
+    if (this.isBlocked) this.#owner.onOutboxBlocked();
     return ticket;
   }
 
   /** Whether a message would go out at once: none waits in front of it, and the unsent bytes are below the limit. */
   get isRoomy(): boolean {
     return this.#jobCount === 0 && this.#hasRoom;
+  }
+
+  /** Whether so much is unsent that a message has to wait. */
+  get isBlocked(): boolean {
+    return !this.#hasRoom;
   }
 
   /** Calls back once {@link isRoomy}; with false if the connection ends before. */
@@ -204,6 +210,7 @@ export class Outbox {
     const dropped = this.#jobs.splice(this.#firstJob + (keepsFirst ? 1 : 0)) as SendJob[];
     for (const job of dropped) {
       this.#queuedPayload -= job.end - job.start;
+      job.deflation = "dropped";
       this.#dropped.push(job.ticket);
     }
   }
@@ -236,6 +243,11 @@ export class Outbox {
       if (!isShared) this.#protocol.recycle(bytes);
     }
     this.advance();
+  }
+
+  /** The transport is gone, and reads nothing any more: what it kept serves other connections. */
+  onTransportClosed(): void {
+    for (const { bytes, isShared } of this.#inTransit.splice(0)) if (!isShared) this.#protocol.recycle(bytes);
   }
 
   /** Does what has become possible: the pending Pong, the next frames, settled tickets. */
@@ -293,6 +305,11 @@ export class Outbox {
     return (this.#deflater as Deflater).shouldDeflate(byteLength);
   }
 
+  #shouldDeflate(data: string | Uint8Array, byteLength: number): boolean {
+    const deflater = this.#deflater;
+    return deflater?.shouldDeflate(byteLength) === true && (deflater.filter?.(data) ?? true);
+  }
+
   /** Frames a message that fits one frame, without a job. @returns its payload bytes, or -1 if it needs the queue */
   #sendNow(data: string | Uint8Array): number {
     let byteLength: number;
@@ -313,7 +330,7 @@ export class Outbox {
   #queue(data: string | Uint8Array, compress: boolean, opcode?: Opcode): SendTicket | null {
     const isText = typeof data === "string";
     const bytes = isText ? this.#protocol.encodeText(data) : data;
-    const shouldDeflate = compress && (this.#deflater?.shouldDeflate(bytes.byteLength) ?? false);
+    const shouldDeflate = compress && this.#shouldDeflate(data, bytes.byteLength);
     const ticket = new SendTicket(bytes.byteLength);
     const job: SendJob = {
       opcode: opcode ?? (isText ? Opcode.TEXT : Opcode.BINARY),
@@ -347,13 +364,17 @@ export class Outbox {
       job !== undefined && !this.#isStopped;
       job = this.#jobs[this.#firstJob]
     ) {
-      if (!this.#hasRoom) return;
+      if (!this.#hasRoom) {
+        this.#owner.onOutboxBlocked();
+        return;
+      }
       if (job.deflation === "wanted") this.#deflate(job);
       if (job.deflation === "running") return;
       this.#sendNextFrame(job);
       if (job.start === job.end) {
         this.#shiftJob();
         this.#waiting.push(job.ticket);
+        if (this.isBlocked) this.#owner.onOutboxBlocked();
         if (this.isDrained) this.#owner.onOutboxDrained();
       }
     }
@@ -419,6 +440,7 @@ export class Outbox {
 
   /** @param output null: compressing would not make the message smaller, so it goes as it is */
   #setDeflated(job: SendJob, output: Uint8Array | null): void {
+    if (job.deflation === "dropped") return;
     job.deflation = "none";
     if (output === null) return;
     this.#queuedPayload += output.byteLength - job.end;
@@ -463,6 +485,8 @@ export class Outbox {
     if (this.#waiting.length === 0 || this.#isYielding || this.unsentBytes > this.#sendLimitBytes) return;
     const waiting = this.#waiting;
     this.#waiting = [];
+    // First, as who is told may send more at once.
+    this.#owner.onOutboxUnblocked();
     for (const ticket of waiting) ticket.settle(true);
   }
 }
@@ -479,6 +503,10 @@ export interface OutboxOwner {
   onOutboxError(error: unknown): void;
   /** The last queued message was framed. */
   onOutboxDrained(): void;
+  /** A message has to wait until the system takes something. */
+  onOutboxBlocked(): void;
+  /** What waited for the system waits no longer. Comes without a block before it too. */
+  onOutboxUnblocked(): void;
 }
 
 /** A message framed once for many connections. */
@@ -497,7 +525,7 @@ interface SendJob {
   end: number;
   isBegun: boolean;
   isCompressed: boolean;
-  deflation: "none" | "wanted" | "running";
+  deflation: "none" | "wanted" | "running" | "dropped";
   readonly ticket: SendTicket;
 }
 

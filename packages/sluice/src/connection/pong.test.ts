@@ -1,8 +1,9 @@
 import { describe, expect, it } from "vitest";
-import { encodeFrame, HostilePeer } from "../testing/hostile-peer.ts";
+import { HostilePeer } from "../testing/hostile-peer.ts";
 import { MemoryTransport } from "../testing/memory-transport.ts";
 import { createStream } from "../testing/pair.ts";
 import { VirtualClock } from "../testing/virtual-clock.ts";
+import { encodeFrame } from "../testing/wire-frame.ts";
 
 async function open(capacityBytes?: number) {
   const clock = new VirtualClock();

@@ -4,7 +4,7 @@
  * Wire messages go in by `receive()`, which charges them and keeps data; `next()` hands out one message when the reader
  * wants one, and only then is the peer's credit returned. `takeRecord()` gives control records, which need no credit and
  * never wait behind data; `takeData()` gives the message being sent, as far as the peer's credit reaches. The caller
- * empties both after each call that may have changed them: receive(), next(), send(), cut(), end().
+ * empties both after each call that may have changed them: receive(), next(), send(), end().
  */
 import type { CreditAccounts } from "../connection/connection.ts";
 import { ProtocolError } from "../protocol/protocol-error.ts";
@@ -19,10 +19,10 @@ import {
   MAX_TOKEN_LENGTH,
   PIECE_OVERHEAD,
 } from "./flow-limits.ts";
+import { joinPieces } from "./join-pieces.ts";
 import type { MessageCodec } from "./message-codec.ts";
 import { MessageQueue } from "./message-queue.ts";
 import { MessageSplitter } from "./message-splitter.ts";
-import { PieceAssembler } from "./piece-assembler.ts";
 import { measurePiece, pieceMeasure } from "./utf8-length.ts";
 
 /** What {@link CreditCodec.next} found. */
@@ -37,6 +37,11 @@ export interface CreditCodecOptions extends CreditWindowOptions {
   maxMessageBytes?: number | undefined;
   /** Most pieces of one message. @defaultValue 131,072 */
   maxPieces?: number | undefined;
+  /**
+   * The window grows if the peer had no credit, and sent nothing for so long, while the reader waited. 0: also where the
+   * peer is near, and the engine in between is what needs a longer queue. @defaultValue 4
+   */
+  growthIdleMs?: number | undefined;
 }
 
 export class CreditCodec implements MessageCodec {
@@ -55,7 +60,9 @@ export class CreditCodec implements MessageCodec {
 
   /** Messages that nobody asked for yet. */
   readonly #queue: MessageQueue = new MessageQueue();
-  #assembler: PieceAssembler | null = null;
+  /** Pieces of the message in assembly, and their payload bytes. */
+  #pieces: (string | Uint8Array)[] | null = null;
+  #assemblyBytes = 0;
   /** Cost of the pieces in assembly that was not returned. */
   #assemblyCost = 0;
   /** The reader waits for the message that is in assembly, or for the next to come: its cost is returned as it arrives. */
@@ -67,7 +74,6 @@ export class CreditCodec implements MessageCodec {
   #isEnding = false;
   #ping: string | null = null;
   #pong: string | null = null;
-  #answer: string | null = null;
 
   /** @throws {RangeError} if a window is out of range */
   constructor(options: CreditCodecOptions = {}) {
@@ -79,7 +85,7 @@ export class CreditCodec implements MessageCodec {
 
   /** Bytes that arrived and that the reader has not taken, payload only. */
   get queuedBytes(): number {
-    return this.#queue.totalBytes + (this.#assembler?.byteLength ?? 0);
+    return this.#queue.totalBytes + this.#assemblyBytes;
   }
 
   /** Whole messages that the reader has not taken. */
@@ -166,11 +172,6 @@ export class CreditCodec implements MessageCodec {
     this.#splitter.retain();
   }
 
-  /** Gives up the message being sent. */
-  cut(): void {
-    this.#splitter.cut();
-  }
-
   /** No message follows. The peer's reader ends; its data still comes. */
   end(): void {
     this.#isEnding = true;
@@ -179,13 +180,6 @@ export class CreditCodec implements MessageCodec {
   /** Asks the peer for an answer; a ping that was not taken yet is replaced. `token`: at most 32 characters. */
   ping(token: string): void {
     this.#ping = token;
-  }
-
-  /** The token of the last answer to a ping, once. */
-  takeAnswer(): string | null {
-    const answer = this.#answer;
-    this.#answer = null;
-    return answer;
   }
 
   /** The next control record to send, or null. Needs no credit. */
@@ -221,23 +215,25 @@ export class CreditCodec implements MessageCodec {
   }
 
   #receiveData(data: string | Uint8Array<ArrayBuffer>, wireLength: number, byteLength: number, now: number): void {
-    if (this.#isPeerDone) throw flowError("Data after the end of data", 6);
-    if (wireLength > MAX_PIECE_BYTES) throw flowError("Data message is too long", 4);
-    if (!this.#receiver.charge(wireLength, now)) throw flowError("Data without credit", 5);
+    if (this.#isPeerDone) throw flowError("Data after the end of data");
+    if (wireLength > MAX_PIECE_BYTES) throw flowError("Data message is too long");
+    if (!this.#receiver.charge(wireLength, now)) throw flowError("Data without credit");
     const cost = wireLength + PIECE_OVERHEAD;
-    const assembler = this.#assembler;
-    if (assembler === null) {
+    const pieces = this.#pieces;
+    if (pieces === null) {
       this.#push(data, byteLength, cost);
       return;
     }
-    if (!assembler.accepts(data)) throw flowError("Text and binary pieces in one message", 4);
-    if (!assembler.append(this.#isDiscarding ? data.slice(0, 0) : data, byteLength)) {
+    if (pieces.length > 0 && typeof data !== typeof pieces[0]) throw flowError("Text and binary pieces in one message");
+    // Counted before it is kept.
+    this.#assemblyBytes += byteLength;
+    if (this.#assemblyBytes > this.#maxMessageBytes || pieces.length === this.#maxPieces)
       throw new ProtocolError(1009, "Message is longer than the limit", {
-        section: "flow-control.md §4",
+        section: "flow-control.md §8",
         code: "ERR_SLUICE_MESSAGE_TOO_BIG",
         limit: "maxMessageBytes",
       });
-    }
+    pieces.push(this.#isDiscarding ? data.slice(0, 0) : data);
     this.#assemblyCost += cost;
     // A message that the reader waits for may be longer than the window: its pieces are paid back as they come.
     if (this.#isDiscarding || this.#isIdle) this.#releaseAssembly();
@@ -260,22 +256,23 @@ export class CreditCodec implements MessageCodec {
       case RecordKind.CREDIT:
         // No zero, no leading zero; ten digits are more than the limit has.
         if (!/^[1-9]\d{0,9}$/.test(content) || Number(content) > MAX_CREDIT || !this.#sender.addCredit(Number(content)))
-          throw flowError("Malformed or excessive credit", 5);
+          throw flowError("Malformed or excessive credit");
         return;
       case RecordKind.BEGIN:
-        this.#checkPlace(kind, this.#assembler === null && !this.#isPeerDone);
-        this.#assembler = new PieceAssembler(this.#maxMessageBytes, this.#maxPieces);
+        this.#checkPlace(kind, this.#pieces === null && !this.#isPeerDone);
+        this.#pieces = [];
         return;
       case RecordKind.FINISH:
         this.#finishAssembly(kind);
         return;
       case RecordKind.ABANDON:
-        this.#checkPlace(kind, this.#assembler !== null);
-        this.#assembler = null;
+        this.#checkPlace(kind, this.#pieces !== null);
+        this.#pieces = null;
+        this.#assemblyBytes = 0;
         this.#releaseAssembly();
         return;
       case RecordKind.END:
-        this.#checkPlace(kind, this.#assembler === null && !this.#isPeerDone);
+        this.#checkPlace(kind, this.#pieces === null && !this.#isPeerDone);
         this.#isPeerDone = true;
         return;
       case RecordKind.WAITING:
@@ -286,26 +283,27 @@ export class CreditCodec implements MessageCodec {
         this.#pong = checkToken(content);
         return;
       case RecordKind.PONG:
-        this.#answer = checkToken(content);
+        checkToken(content);
         return;
       default:
         // Small letters are left for later versions.
-        if (!/[a-z]/.test(kind)) throw flowError("Unknown record", 3);
+        if (!/[a-z]/.test(kind)) throw flowError("Unknown record");
     }
   }
 
   #finishAssembly(kind: RecordKind): void {
-    const assembler = this.#assembler;
-    const message = assembler?.finish() ?? null;
-    this.#checkPlace(kind, message !== null);
-    this.#assembler = null;
+    const pieces = this.#pieces;
+    const byteLength = this.#assemblyBytes;
+    this.#checkPlace(kind, pieces !== null && pieces.length > 0);
+    this.#pieces = null;
+    this.#assemblyBytes = 0;
     const cost = this.#assemblyCost;
     this.#assemblyCost = 0;
-    this.#push(message as string, (assembler as PieceAssembler).byteLength, cost);
+    this.#push(this.#isDiscarding ? "" : joinPieces(pieces as string[], byteLength), byteLength, cost);
   }
 
   #checkPlace(kind: RecordKind, isExpected: boolean): void {
-    if (!isExpected) throw flowError(`Unexpected record ${kind}`, kind === RecordKind.END ? 6 : 4);
+    if (!isExpected) throw flowError(`Unexpected record ${kind}`);
   }
 }
 
@@ -316,14 +314,13 @@ function wireTextLength(text: string): number {
 }
 
 function checkToken(token: string): string {
-  if (token.length > MAX_TOKEN_LENGTH) throw flowError("Token is too long", 7);
+  if (token.length > MAX_TOKEN_LENGTH) throw flowError("Token is too long");
   return token;
 }
 
-/** @param section of docs/flow-control.md */
-function flowError(text: string, section: number): ProtocolError {
+function flowError(text: string): ProtocolError {
   return new ProtocolError(FLOW_CONTROL_ERROR, text, {
-    section: `flow-control.md §${section}`,
+    section: "flow-control.md §8",
     code: "ERR_SLUICE_FLOW_CONTROL",
   });
 }

@@ -34,19 +34,24 @@ export class CreditReceiver {
   /** What the peer may still send, by our count; it knows of less while a grant is under way. */
   balance: number = INITIAL_CREDIT;
   readonly #maxWindowBytes: number;
+  readonly #growthIdleMs: number;
   #owed: number;
   /** What must be owed to be granted: a quarter of the window, so that grants are few and the peer never runs dry for one. */
   #thresholdBytes: number;
   #waitingSince: number | null = null;
 
-  /** @throws {RangeError} if a window is out of range */
-  constructor(options: CreditWindowOptions = {}) {
+  /**
+   * @param options `growthIdleMs`: the window grows if the peer had to wait for so long while we waited for data
+   * @throws {RangeError} if a window is out of range
+   */
+  constructor(options: CreditWindowOptions & { growthIdleMs?: number | undefined } = {}) {
     const windowBytes = options.windowBytes ?? DEFAULT_WINDOW_BYTES;
     const maxWindowBytes = options.maxWindowBytes ?? Math.max(windowBytes, DEFAULT_MAX_WINDOW_BYTES);
     checkWindow("windowBytes", windowBytes, INITIAL_CREDIT);
     checkWindow("maxWindowBytes", maxWindowBytes, windowBytes);
     this.windowBytes = windowBytes;
     this.#maxWindowBytes = maxWindowBytes;
+    this.#growthIdleMs = options.growthIdleMs ?? GROWTH_IDLE_MS;
     this.#owed = windowBytes - INITIAL_CREDIT;
     // The first grant lifts the initial credit to the window, however small the step is.
     this.#thresholdBytes = this.#owed > 0 ? 1 : windowBytes / 4;
@@ -63,7 +68,7 @@ export class CreditReceiver {
     if (this.balance <= 0) return false;
     this.balance -= byteLength + PIECE_OVERHEAD;
     if (this.#waitingSince !== null) {
-      if (now - this.#waitingSince >= GROWTH_IDLE_MS) this.#grow();
+      if (now - this.#waitingSince >= this.#growthIdleMs) this.#grow();
       this.#waitingSince = null;
     }
     return true;

@@ -125,9 +125,13 @@ export class FlowConnection implements ConnectionSurface {
 
   start(observer: ConnectionObserver, head?: Uint8Array): void {
     this.#observer = observer;
+    const codec = this.#codec;
     this.#base.setDemand(true);
     this.#base.start(
       {
+        get queuedBytes() {
+          return codec.queuedBytes + (observer.queuedBytes ?? 0);
+        },
         onMessage: (message, byteLength) => this.#receive(message, byteLength),
         onCloseStarted: (initiator) => {
           if (initiator === "remote") this.#receiveClose();
@@ -224,6 +228,10 @@ export class FlowConnection implements ConnectionSurface {
   destroy(): void {
     this.#codec.discard();
     this.#base.destroy();
+  }
+
+  notePressure(isPaused: boolean, isStarved: boolean, hasMoved: boolean): void {
+    this.#base.notePressure(isPaused, isStarved, hasMoved);
   }
 
   setReferenced(isReferenced: boolean): void {
@@ -332,6 +340,7 @@ export class FlowConnection implements ConnectionSurface {
     if (this.#base.readyState !== ReadyState.OPEN) return;
     this.#base.setDemand(this.#codec.wantsInput);
     this.#flushRecords();
+    let hasMoved = false;
     while (!this.#isDataHeld) {
       const data = this.#codec.takeData();
       if (data === null) {
@@ -339,6 +348,7 @@ export class FlowConnection implements ConnectionSurface {
         continue;
       }
       this.#recordBytes = 0;
+      hasMoved = true;
       const ticket = this.#base.send(data);
       if (ticket === null) continue;
       this.#isDataHeld = true;
@@ -346,6 +356,9 @@ export class FlowConnection implements ConnectionSurface {
     }
     // What was just taken may have used up the credit, which the peer is told.
     this.#flushRecords();
+    // Below, everything is read at once, and nothing waits: whose turn it is shows here only.
+    const isStarved = this.#codec.isSending && !this.#isDataHeld;
+    this.#base.notePressure(this.#codec.queuedMessages > 0, isStarved, hasMoved);
     const close = this.#requestedClose;
     if (close === null || this.#codec.isSending || this.#queue.length > 0) return;
     // All that there is to send is with the connection below, which keeps the order and has a timer of its own.

@@ -9,7 +9,6 @@ export class MessageSplitter {
   #message: string | Uint8Array | null = null;
   #offset = 0;
   #hasBegun = false;
-  #isCut = false;
 
   constructor(credit: CreditSender) {
     this.#credit = credit;
@@ -24,7 +23,7 @@ export class MessageSplitter {
   start(message: string | Uint8Array): void {
     this.#message = message;
     this.#offset = 0;
-    this.#hasBegun = this.#isCut = false;
+    this.#hasBegun = false;
   }
 
   /** Copies the bytes that are still to be sent out of the caller's memory. */
@@ -34,20 +33,13 @@ export class MessageSplitter {
     this.#offset = 0;
   }
 
-  /** Gives the message up. If a part of it is out, the peer is told. */
-  cut(): void {
-    if (this.#hasBegun) this.#isCut = true;
-    else this.#message = null;
-  }
-
   /** The next thing to send, or null if nothing is left or no credit is. */
   take(): string | Uint8Array | null {
     const message = this.#message;
     if (message === null) return null;
-    const isComplete = this.#offset > 0 && this.#offset === message.length;
-    if (this.#isCut || isComplete) {
+    if (this.#offset > 0 && this.#offset === message.length) {
       this.#message = null;
-      return createRecord(this.#isCut ? RecordKind.ABANDON : RecordKind.FINISH);
+      return createRecord(RecordKind.FINISH);
     }
     if (!this.#credit.mayStart()) return null;
     const piece = typeof message === "string" ? this.#fitText(message) : this.#fitBytes(message);

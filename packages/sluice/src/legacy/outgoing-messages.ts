@@ -31,12 +31,17 @@ export class OutgoingMessages {
     this.#amount.attach(connection);
   }
 
-  /** The connection has closed; what comes now is only counted. */
-  detach(): void {
+  /**
+   * The connection has closed; what comes now is only counted.
+   *
+   * @returns whether messages were lost that the engine had not been given yet, which makes the close unclean
+   */
+  detach(): boolean {
     this.#connection = null;
     this.#waiting = [];
     this.#onDrained = null;
     this.#amount.detach();
+    return this.#isSendingWaiting;
   }
 
   /** A task of its own begins: `bufferedAmount` may fall. */

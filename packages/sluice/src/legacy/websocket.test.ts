@@ -729,6 +729,29 @@ describe("spec-digest 4.5 close()", () => {
     expect(log).toEqual(['close 3 4001 "" true']);
   });
 
+  it("is not clean when the peer closes before a Blob is read, as the Blob and what is behind it are lost", async () => {
+    const { socket, log, peer } = await open();
+    const arrayBuffer = vi.spyOn(Blob.prototype, "arrayBuffer").mockReturnValue(new Promise(() => {}));
+    socket.send(new Blob(["blob"]));
+    socket.send("behind");
+    peer.sendClose(4001, "bye");
+    peer.end();
+    await clock.run();
+    arrayBuffer.mockRestore();
+    expect(log).toEqual(['close 3 4001 "bye" false']);
+    expect(socket.bufferedAmount).toBe(10);
+  });
+
+  it("fires no second error and close when it comes between the failure of the handshake and its events", async () => {
+    const socket = new WebSocket("ws://test/");
+    const log = record(socket);
+    lastAttempt().observer.onFailed(new Error("refused"));
+    socket.close();
+    expect(socket.readyState).toBe(2);
+    await clock.run();
+    expect(log).toEqual(["error 3", 'close 3 1006 "" false']);
+  });
+
   it("a second close() does nothing", async () => {
     const { socket, peer } = await open();
     socket.close(4001);
@@ -890,7 +913,8 @@ describe("awaitListeners", () => {
     peer.end();
     await clock.run();
     arrayBuffer.mockRestore();
-    expect(log).toEqual(["message 1 a", 'close 3 4002 "" true']);
+    // The Blob is lost.
+    expect(log).toEqual(["message 1 a", 'close 3 4002 "" false']);
     expect(socket.bufferedAmount).toBe(10);
   });
 

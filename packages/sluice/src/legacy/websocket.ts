@@ -197,13 +197,14 @@ export const WebSocket: WebSocketConstructor = class WebSocket extends EventTarg
   /** `close()` while connecting: _fail the WebSocket connection_; the events come in a later task. */
   #failHandshake(): void {
     const cause = createClosedWhileConnectingError();
-    if (this.#connection === null) {
-      this.#handshake?.abort();
+    if (this.#handshake !== null) {
+      this.#handshake.abort();
       this.#handshake = null;
       queueEventTask(this.#closedTask, { ...LOST, cause });
     } else {
-      // The handshake is done and the task that tells so is queued: the script has not seen it yet.
-      this.#connection.fail(CloseCode.GOING_AWAY, "", cause);
+      // The handshake is done and the task that tells so is queued: the script has not seen it yet. If it failed, there is
+      // no connection, and the events of that failure are all that come.
+      this.#connection?.fail(CloseCode.GOING_AWAY, "", cause);
     }
   }
 
@@ -253,7 +254,7 @@ export const WebSocket: WebSocketConstructor = class WebSocket extends EventTarg
 
   readonly #closedTask = (result: ConnectionResult): void => {
     this.#readyState = ReadyState.CLOSED;
-    this.#outgoing.detach();
+    const hasLost = this.#outgoing.detach();
     this.#connection = null;
     if (result.hasFailed) {
       const event = new Event("error");
@@ -261,7 +262,7 @@ export const WebSocket: WebSocketConstructor = class WebSocket extends EventTarg
       if (result.cause !== null) Object.defineProperty(event, "error", { value: result.cause, configurable: true });
       this.#fire(event);
     }
-    queueEventTask(this.#closeEventTask, result);
+    queueEventTask(this.#closeEventTask, hasLost ? { ...result, isClean: false } : result);
   };
 
   readonly #closeEventTask = (result: ConnectionResult): void => {

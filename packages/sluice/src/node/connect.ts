@@ -7,6 +7,7 @@ import { HandshakeError } from "../protocol/handshake/handshake-error.ts";
 import type { PerMessageDeflateOptions } from "../protocol/permessage-deflate/negotiate.ts";
 import { createOffer } from "../protocol/permessage-deflate/negotiate.ts";
 import { isBadPort } from "./bad-port.ts";
+import { ClientWatcher } from "./client-watcher.ts";
 import { DuplexTransport } from "./duplex-transport.ts";
 import type { Upgraded } from "./http1-upgrade.ts";
 import { Http1Upgrade } from "./http1-upgrade.ts";
@@ -20,7 +21,10 @@ export { addAbortListener } from "./abort-listener.ts";
 export { realClock } from "./real-clock.ts";
 
 /** What of the engine a caller may set; the rest is this runtime's. */
-export type ConnectionSettings = Omit<ConnectionOptions, "role" | "clock" | "fillRandom" | "utf8" | "deflate">;
+export type ConnectionSettings = Omit<
+  ConnectionOptions,
+  "role" | "clock" | "fillRandom" | "utf8" | "deflate" | "watcher"
+>;
 
 /** Where to connect, what to offer, and how. */
 export interface ConnectOptions {
@@ -96,6 +100,7 @@ export function connect(options: ConnectOptions, observer: ConnectObserver): Con
 
 function establish(upgraded: Upgraded, options: ConnectOptions, observer: ConnectObserver): void {
   const { socket, protocol, extensions, head, deflate } = upgraded;
+  const watcher = ClientWatcher.create(options.url);
   let connection: Connection;
   try {
     connection = new Connection(new DuplexTransport(socket), {
@@ -104,6 +109,7 @@ function establish(upgraded: Upgraded, options: ConnectOptions, observer: Connec
       clock: realClock,
       fillRandom,
       utf8: utf8Codec,
+      watcher: watcher ?? undefined,
       deflate: deflate && createPerMessageDeflateCodec("client", deflate, toDeflateOptions(options) ?? {}),
     });
   } catch (error) {
@@ -111,6 +117,7 @@ function establish(upgraded: Upgraded, options: ConnectOptions, observer: Connec
     observer.onFailed(error as Error);
     return;
   }
+  watcher?.onOpen(connection, { protocol, extensions });
   observer.onEstablished(connection, { protocol, extensions, head });
 }
 

@@ -2,7 +2,7 @@ import net from "node:net";
 import type { Duplex } from "node:stream";
 import { TLSSocket } from "node:tls";
 import type { ByteTransport, ByteTransportListener } from "../connection/byte-transport.ts";
-import { moveToStaticRead } from "./static-read.ts";
+import { moveToStaticRead, readTlsStatically } from "./static-read.ts";
 
 /** Where a stream keeps its transport: listeners are functions that all share, called with the stream as `this`. */
 const transportKey: unique symbol = Symbol("transport");
@@ -52,6 +52,8 @@ export class DuplexTransport implements ByteTransport {
   #isReading = false;
   /** FIN was seen while paused, or before start: told on resume, since it stands behind everything unread. */
   #hasUntoldEnd = false;
+  /** What a TLS socket decrypted of the read during which it was paused, at most 64 KiB (RX4). */
+  #held: Uint8Array[] = [];
   #isEndTold = false;
   #isEnding = false;
   #isClosed = false;
@@ -79,7 +81,7 @@ export class DuplexTransport implements ByteTransport {
   }
 
   get unreadBytes(): number {
-    return this.#duplex.readableLength;
+    return this.#held.reduce((sum, chunk) => sum + chunk.byteLength, this.#duplex.readableLength);
   }
 
   start(listener: ByteTransportListener): void {
@@ -109,7 +111,13 @@ export class DuplexTransport implements ByteTransport {
   }
 
   #moveToStaticRead(): net.Socket | null {
-    if (!this.#isKernelSocket || !this.#readsStatically) return null;
+    if (!this.#readsStatically) return null;
+    const duplex = this.#duplex;
+    if (duplex instanceof TLSSocket) {
+      this.#isReadStatically = readTlsStatically(duplex, (chunk) => this.#noteDecrypted(chunk));
+      return null;
+    }
+    if (!this.#isKernelSocket) return null;
     const moved = moveToStaticRead(this.#duplex as net.Socket, (chunk) => this.#listener?.onData(chunk, true));
     if (moved === null) return null;
     const socket: SocketLike = moved;
@@ -155,7 +163,7 @@ export class DuplexTransport implements ByteTransport {
 
   resume(): void {
     this.#isReading = true;
-    if (this.#hasUntoldEnd) process.nextTick(() => this.#tellEnd());
+    if (this.#hasUntoldEnd || this.#held.length > 0) process.nextTick(() => this.#tellHeld());
     else this.#duplex.resume();
   }
 
@@ -198,9 +206,24 @@ export class DuplexTransport implements ByteTransport {
     this.#duplex.unshift(chunk);
   }
 
+  /** @returns whether the socket may go on reading */
+  #noteDecrypted(chunk: Uint8Array): boolean {
+    if (this.#isReading && this.#held.length === 0) this.#listener?.onData(chunk, true);
+    else this.#held.push(chunk.slice());
+    return this.#isReading;
+  }
+
+  /** After resume(): first what came while nothing was to come. */
+  #tellHeld(): void {
+    while (this.#isReading && this.#held.length > 0) this.#listener?.onData(this.#held.shift() as Uint8Array, false);
+    if (!this.#isReading || this.#isClosed) return;
+    if (this.#hasUntoldEnd) this.#tellEnd();
+    else this.#duplex.resume();
+  }
+
   #noteEnd(): void {
     this.#hasUntoldEnd = true;
-    if (this.#isReading) this.#tellEnd();
+    if (this.#isReading && this.#held.length === 0) this.#tellEnd();
   }
 
   #tellEnd(): void {
@@ -218,8 +241,10 @@ export class DuplexTransport implements ByteTransport {
     // The listener for 'error' stays: a stream may fail once more while it is torn down.
     if (this.#hasUntoldEnd && this.#error === null && !this.#isEndTold) {
       this.#isEndTold = true;
+      for (const chunk of this.#held) this.#listener?.onData(chunk, false);
       this.#listener?.onEnd();
     }
+    this.#held = [];
     this.#isClosed = true;
     this.#listener?.onClose(this.#error);
     this.#listener = null;

@@ -45,8 +45,6 @@ export interface UpgradeObserver {
 /** How far the connection has come, which tells what an error means. */
 type Stage = "connect" | "tls" | "response";
 
-/** Longest head of a response: Node's own default, whatever the process was told. */
-const MAX_HEAD_BYTES = 16_384;
 /** So much of a refusal's body is kept for the error. */
 const MAX_BODY_BYTES = 4096;
 /** So long the body of a refusal is waited for: it explains the error and decides nothing. */
@@ -93,7 +91,6 @@ export class Http1Upgrade {
       path: url.pathname + url.search,
       headers,
       setHost: false,
-      maxHeaderSize: MAX_HEAD_BYTES,
       insecureHTTPParser: false,
     });
     this.#request = request;
@@ -229,7 +226,7 @@ export class Http1Upgrade {
       this.#fail("ERR_SLUICE_CONNECT_FAILED", `the connection to ${host} failed: ${what}`, { cause });
     } else if (code === "HPE_HEADER_OVERFLOW") {
       const limit = "maxHeaderBytes";
-      const text = `server's response has a head of more than ${MAX_HEAD_BYTES} bytes`;
+      const text = `server's response has a head of more than ${http.maxHeaderSize} bytes`;
       this.#fail("ERR_SLUICE_HANDSHAKE_SYNTAX", text, { cause, limit });
     } else if (code.startsWith("HPE_")) {
       this.#fail("ERR_SLUICE_HANDSHAKE_SYNTAX", `server's response is not valid HTTP: ${what}`, { cause });

@@ -3,7 +3,7 @@ import { describe, expect, it } from "vitest";
 import { ProtocolError } from "../protocol/protocol-error.ts";
 import { ProtocolEvent, WebSocketProtocol } from "../protocol/websocket-protocol.ts";
 import { toConnectionLimits } from "../streams/options.ts";
-import { encodeFrame } from "../testing/hostile-peer.ts";
+import { encodeFrame } from "../testing/wire-frame.ts";
 import { createPerMessageDeflateCodec } from "./zlib-codec.ts";
 
 /** Inflated at once up to this size of input, in zlib's threads above. */

@@ -1,8 +1,10 @@
-import type { PerMessageDeflateCodec } from "../protocol/permessage-deflate/codec.ts";
+import type { DeflateFilter, PerMessageDeflateCodec } from "../protocol/permessage-deflate/codec.ts";
 import type { PerMessageDeflateParameters } from "../protocol/permessage-deflate/negotiate.ts";
 import type { Role } from "../protocol/role.ts";
+import { guardFilter } from "./deflate-filter.ts";
 import { ZlibDeflater } from "./zlib-deflater.ts";
 import { ZlibInflater } from "./zlib-inflater.ts";
+import { zlibSettings } from "./zlib-settings.ts";
 
 /** How one connection compresses. Nothing here is negotiated. */
 export interface ZlibCodecOptions {
@@ -25,9 +27,11 @@ export interface ZlibCodecOptions {
    * Messages to deflate, and slices to inflate, above this size are handed to zlib's threads, in bytes. Below, that costs
    * more than it saves: 30 to 60 µs a message.
    *
-   * @defaultValue 65,536, which takes about half a millisecond at level 3
+   * @defaultValue `asyncAboveBytes` of the process's zlib settings, when the connection begins
    */
   readonly asyncAboveBytes?: number | undefined;
+  /** Says for each message whether to compress it. @defaultValue all */
+  readonly filter?: DeflateFilter | undefined;
   /** For tests: false leaves the undocumented handle alone and uses only the public API. @defaultValue true */
   readonly isHandleAllowed?: boolean | undefined;
 }
@@ -35,7 +39,6 @@ export interface ZlibCodecOptions {
 /** Smallest message compressed without context takeover, as elsewhere (spec-digest E28). */
 const THRESHOLD_BYTES = 1_024;
 const TAKEOVER_THRESHOLD_BYTES = 64;
-const ASYNC_ABOVE_BYTES = 65_536;
 
 /**
  * permessage-deflate (RFC 7692) on `node:zlib`, for one connection. Takes no memory until it is used.
@@ -58,7 +61,7 @@ export function createPerMessageDeflateCodec(
     hasContextTakeover: !parameters.clientNoContextTakeover,
   };
   const [own, peer] = role === "server" ? [server, client] : [client, server];
-  const asyncAboveBytes = options.asyncAboveBytes ?? ASYNC_ABOVE_BYTES;
+  const asyncAboveBytes = options.asyncAboveBytes ?? zlibSettings.asyncAboveBytes;
   const isHandleAllowed = options.isHandleAllowed ?? true;
   const defaultThresholdBytes = own.hasContextTakeover ? TAKEOVER_THRESHOLD_BYTES : THRESHOLD_BYTES;
   return {
@@ -70,6 +73,7 @@ export function createPerMessageDeflateCodec(
       thresholdBytes: options.thresholdBytes ?? defaultThresholdBytes,
       asyncAboveBytes,
       isHandleAllowed,
+      filter: options.filter && guardFilter(options.filter),
     }),
   };
 }

@@ -1,6 +1,7 @@
 import { afterEach, describe, expect, it, vi } from "vitest";
+import { createPerMessageDeflateCodec } from "./zlib-codec.ts";
 import { ZlibContextPool } from "./zlib-context-pool.ts";
-import { configureZlib, zlibSettings } from "./zlib-settings.ts";
+import { configureZlib, type ZlibSettings, zlibSettings } from "./zlib-settings.ts";
 
 const kind = { mode: "inflate", isHandleAllowed: true } as const;
 
@@ -110,5 +111,45 @@ describe("configureZlib()", () => {
     const before = { ...zlibSettings };
     expect(() => configureZlib({ maxJobs: value })).toThrow(RangeError);
     expect(zlibSettings).toEqual(before);
+  });
+
+  it("refuses a name that there is not, and changes nothing", () => {
+    const before = { ...zlibSettings };
+    expect(() => configureZlib({ maxJobs: 1, concurrency: 1 } as Partial<ZlibSettings>)).toThrow(TypeError);
+    expect(() => configureZlib({ toString: 1 } as unknown as Partial<ZlibSettings>)).toThrow(TypeError);
+    expect(zlibSettings).toEqual(before);
+  });
+
+  it("leaves as it is what is left out or undefined", () => {
+    const before = { ...zlibSettings };
+    configureZlib({ maxJobs: undefined } as unknown as Partial<ZlibSettings>);
+    expect(zlibSettings).toEqual(before);
+  });
+
+  it("asyncAboveBytes decides which messages of connections that begin later go to zlib's threads", async () => {
+    const { asyncAboveBytes } = zlibSettings;
+    const parameters = {
+      serverNoContextTakeover: true,
+      clientNoContextTakeover: true,
+      serverMaxWindowBits: 15,
+      clientMaxWindowBits: 15,
+    };
+    const message = new Uint8Array(10_000);
+    const before = createPerMessageDeflateCodec("server", parameters);
+    configureZlib({ asyncAboveBytes: 9_999 });
+    const after = createPerMessageDeflateCodec("server", parameters);
+    configureZlib({ asyncAboveBytes });
+    try {
+      expect(before.deflater.deflate(message)).toBeInstanceOf(Uint8Array);
+      const later = after.deflater.deflate(message);
+      expect(later).toBeInstanceOf(Promise);
+      expect(await later).toEqual(before.deflater.deflate(message));
+      expect(after.deflater.deflate(message.subarray(1))).toBeInstanceOf(Uint8Array);
+    } finally {
+      for (const { inflater, deflater } of [before, after]) {
+        inflater.close();
+        deflater.close();
+      }
+    }
   });
 });

@@ -1,5 +1,5 @@
 import { constants } from "node:zlib";
-import type { Deflater } from "../protocol/permessage-deflate/codec.ts";
+import type { DeflateFilter, Deflater } from "../protocol/permessage-deflate/codec.ts";
 import type { ZlibContext } from "./zlib-context.ts";
 import { type ZlibContextPool, zlibContextPool } from "./zlib-context-pool.ts";
 import { zlibFailure } from "./zlib-failure.ts";
@@ -28,6 +28,7 @@ export interface DeflaterSettings {
   readonly asyncAboveBytes: number;
   /** False: only the public API of `node:zlib`. */
   readonly isHandleAllowed: boolean;
+  readonly filter: DeflateFilter | undefined;
 }
 
 /** Raw deflate for one direction of one connection. */
@@ -43,6 +44,10 @@ export class ZlibDeflater implements Deflater {
     const { windowBits, level, memLevel, isHandleAllowed } = settings;
     this.#settings = settings;
     this.#pool = zlibContextPool({ mode: "deflate", windowBits, level, memLevel, isHandleAllowed });
+  }
+
+  get filter(): DeflateFilter | undefined {
+    return this.#settings.filter;
   }
 
   get heldBytes(): number {

@@ -18,6 +18,13 @@ export interface ZlibSettings {
    * @defaultValue 1,024, about 200 MiB at the default level and window
    */
   maxDeflateContexts: number;
+  /**
+   * Messages to deflate, and slices to inflate, above this size are handed to zlib's threads, in bytes; smaller ones are done
+   * at once, which costs less by 30 to 60 µs each. Holds for connections that begin afterwards.
+   *
+   * @defaultValue 65,536, which takes about half a millisecond at level 3
+   */
+  asyncAboveBytes: number;
   /** A context that was not used for this long is freed, after at most twice the time, in ms. @defaultValue 30,000 */
   idleMs: number;
 }
@@ -30,19 +37,30 @@ export const zlibSettings: ZlibSettings = {
   maxJobs: Math.max(1, Math.min(threads - 1, availableParallelism())),
   maxInflateContexts: 256,
   maxDeflateContexts: 1_024,
+  asyncAboveBytes: 65_536,
   idleMs: 30_000,
 };
 
 /**
- * Changes the process-wide bounds.
+ * Changes the process-wide bounds on what compression takes. What is left out stays as it is.
  *
+ * @throws {TypeError} if there is no bound of that name
  * @throws {RangeError} if a bound is not a positive integer
+ * @example
+ * ```ts
+ * import { configureZlib } from "sluice";
+ *
+ * // Leaves three of libuv's four threads to files and DNS.
+ * configureZlib({ maxJobs: 1 });
+ * ```
  */
 export function configureZlib(settings: Partial<ZlibSettings>): void {
-  for (const [name, value] of Object.entries(settings)) {
+  const changes = Object.entries(settings).filter(([, value]) => value !== undefined);
+  for (const [name, value] of changes) {
+    if (!Object.hasOwn(zlibSettings, name)) throw new TypeError(`Cannot configure zlib as there is no bound ${name}`);
     if (!Number.isSafeInteger(value) || value < 1) {
       throw new RangeError(`Cannot configure zlib as ${name} must be a positive integer: current value is ${value}`);
     }
   }
-  Object.assign(zlibSettings, settings);
+  Object.assign(zlibSettings, Object.fromEntries(changes));
 }

@@ -1,6 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { applyMask, MaskingKeys, wordsOf } from "./mask.ts";
+import { allocateMaskable, maskMemory } from "./mask-memory.ts";
 import { bytes, hex } from "./splits.test-support.ts";
 
 const KEY = 0x3d21fa37; // 37 fa 21 3d on the wire
@@ -12,30 +13,37 @@ describe("RFC 6455 §5.3 Client-to-server masking", () => {
     expect(hex(payload)).toBe("7f 9f 4d 51 58");
   });
 
-  it("XORs byte i with byte i mod 4 of the key, at every offset, length, phase, and place in memory", () => {
+  // What WebAssembly masks in place, what it masks through a copy, and what no WebAssembly masks.
+  it.each([
+    { where: "memory that WebAssembly masks", allocate: allocateMaskable, memory: maskMemory(), maxLength: 200 },
+    { where: "other memory", allocate: (size: number) => new Uint8Array(size), memory: maskMemory(), maxLength: 200 },
+    { where: "long memory", allocate: (size: number) => new Uint8Array(size), memory: maskMemory(), maxLength: 40_000 },
+    { where: "a runtime without", allocate: (size: number) => new Uint8Array(size), memory: null, maxLength: 200 },
+  ])("XORs byte i with byte i mod 4 of the key, at every offset, length and phase, in $where", (path) => {
+    const memory = path.allocate(path.maxLength + 16);
     fc.assert(
       fc.property(
-        fc.uint8Array({ maxLength: 80 }),
+        fc.nat({ max: path.maxLength }),
         fc.uint8Array({ minLength: 4, maxLength: 4 }),
         fc.nat({ max: 7 }),
         fc.nat({ max: 20 }),
         fc.nat({ max: 20 }),
         fc.nat({ max: 9 }),
-        (content, key, byteOffset, before, behind, phase) => {
-          const memory = new Uint8Array(byteOffset + content.length);
-          const target = memory.subarray(byteOffset);
-          target.set(content);
-          const start = Math.min(before, content.length);
-          const end = Math.max(start, content.length - behind);
+        (length, key, byteOffset, before, behind, phase) => {
+          const target = memory.subarray(byteOffset, byteOffset + length);
+          for (let i = 0; i < memory.length; i++) memory[i] = i * 7;
+          const expected = memory.slice();
+          const start = Math.min(before, length);
+          const end = Math.max(start, length - behind);
+          for (let i = start; i < end; i++) {
+            (expected[byteOffset + i] as number) ^= key[(i - start + phase) % 4] as number;
+          }
           const wireKey = new DataView(key.buffer, key.byteOffset).getUint32(0, true);
-          applyMask(target, wordsOf(target), start, end, wireKey | 0, phase);
-          const expected = content.map((byte, i) =>
-            i < start || i >= end ? byte : byte ^ (key[(i - start + phase) % 4] as number),
-          );
-          expect(hex(target)).toBe(hex(expected));
+          applyMask(target, wordsOf(target), start, end, wireKey | 0, phase, path.memory);
+          expect(Buffer.compare(memory, expected)).toBe(0);
         },
       ),
-      { numRuns: 2000 },
+      { numRuns: path.maxLength > 1000 ? 200 : 2000 },
     );
   });
 
@@ -53,6 +61,12 @@ describe("RFC 6455 §5.3 Client-to-server masking", () => {
       expect([words.buffer === memory.buffer, words.byteOffset, words.length]).toEqual([true, byteOffset, length]);
     }
   });
+
+  it("wordsOf() is all of the memory that WebAssembly masks", () => {
+    const words = wordsOf(allocateMaskable(10));
+    expect(words).toBe(maskMemory()?.words);
+    expect(words.byteOffset).toBe(0);
+  });
 });
 
 describe("RFC 6455 §10.3 masking keys", () => {
@@ -68,5 +82,14 @@ describe("RFC 6455 §10.3 masking keys", () => {
     const taken = new Set(Array.from({ length: 1000 }, () => keys.next()));
     expect(taken.size).toBe(1000);
     expect(calls).toBeLessThan(10);
+  });
+
+  it("connections that share a source share what was fetched", () => {
+    let calls = 0;
+    const fillRandom = (): void => void calls++;
+    MaskingKeys.of(fillRandom).next();
+    MaskingKeys.of(fillRandom).next();
+    expect(calls).toBe(1);
+    expect(MaskingKeys.of(() => {})).not.toBe(MaskingKeys.of(fillRandom));
   });
 });

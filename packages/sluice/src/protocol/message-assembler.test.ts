@@ -82,6 +82,43 @@ describe("joining a message", () => {
     expect(message.every((byte, i) => byte === (i & 0xff))).toBe(true);
   });
 
+  it("takes memory once for a message of unknown length that is as long as the one before", () => {
+    const assembler = new MessageAssembler();
+    const appendAll = (length: number): void => {
+      for (let i = 0; i < length; i += 1000) assembler.append(filled(1000, 1), 0, Math.min(1000, length - i), 0);
+    };
+    appendAll(12_345);
+    assembler.take();
+    assembler.append(filled(1, 2), 0, 1, 0);
+    expect(assembler.capacity).toBe(12_345);
+    const memory = assembler.bytes;
+    appendAll(12_344);
+    expect(assembler.take()).toBe(memory);
+    // A longer one goes on by doubling, a shorter one is cut, one whose length is known takes that.
+    appendAll(12_346);
+    expect(assembler.capacity).toBe(24_690);
+    expect(assembler.take().buffer.byteLength).toBe(12_346);
+    appendAll(7);
+    expect(assembler.capacity).toBe(12_346);
+    expect(assembler.take().buffer.byteLength).toBe(7);
+    appendAll(50);
+    assembler.take();
+    assembler.append(filled(10, 1), 0, 10, 20);
+    expect(assembler.capacity).toBe(20);
+  });
+
+  it("takes 1 MiB at once for a message after one of 3, and then grows with what has come", () => {
+    const assembler = new MessageAssembler();
+    assembler.append(filled(3 * MIB, 1), 0, 3 * MIB, 0);
+    assembler.take();
+    const capacities: number[] = [];
+    for (let i = 0; i < 6; i++) {
+      assembler.append(filled(MIB / 2, 1), 0, MIB / 2, 0);
+      capacities.push(assembler.capacity / MIB);
+    }
+    expect(capacities).toEqual([1, 1, 2, 2, 3, 3]);
+  });
+
   it("clear() frees everything", () => {
     const assembler = new MessageAssembler();
     assembler.append(filled(10, 1), 0, 10, 0);

@@ -2,11 +2,15 @@
  * Joins slices to one message in memory that belongs to the message alone (D-09).
  *
  * An announced length is trusted with at most {@link TRUSTED_BYTES}; beyond that memory grows with what has arrived, so
- * a header that promises a hundred MiB costs its sender as much as it costs us.
+ * a header that promises a hundred MiB costs its sender as much as it costs us. A message in fragments announces none: it is
+ * taken to be as long as the one before, with no more trust. Where that is so, as in a stream of equal pieces, nothing is
+ * moved while it grows: half the time of a message of 1 MiB, against doubling.
  */
 export class MessageAssembler {
   #bytes: Uint8Array<ArrayBuffer> = EMPTY;
   #length = 0;
+  /** Of the last message. */
+  #lastLength = 0;
 
   /** Bytes joined so far. */
   get length(): number {
@@ -41,14 +45,16 @@ export class MessageAssembler {
   }
 
   clear(): void {
+    if (this.#length > 0) this.#lastLength = this.#length;
     this.#bytes = EMPTY;
     this.#length = 0;
   }
 
   #grow(length: number, total: number): void {
     const doubled = 2 * this.#bytes.byteLength;
-    // A length that is known is reserved, within reason; one that is not is guessed by doubling, from the second slice on.
-    const wanted = total >= length ? Math.min(total, Math.max(doubled, TRUSTED_BYTES)) : doubled;
+    const expected = total >= length ? total : this.#lastLength;
+    // A length that is expected is reserved, within reason; beyond it is guessed by doubling, from the second slice on.
+    const wanted = expected >= length ? Math.min(expected, Math.max(doubled, TRUSTED_BYTES)) : doubled;
     const capacity = Math.max(length, wanted);
     const grown = new Uint8Array(capacity);
     grown.set(this.#bytes.subarray(0, this.#length));
@@ -58,5 +64,5 @@ export class MessageAssembler {
 
 const EMPTY = new Uint8Array(0);
 
-/** Most memory taken on the strength of a header. */
+/** Most memory taken for what has not arrived. */
 const TRUSTED_BYTES = 1024 * 1024;

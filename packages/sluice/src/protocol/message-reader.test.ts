@@ -321,6 +321,46 @@ describe("RFC 7692 §6 compressed messages", () => {
     expect(fromServer(`42 05 ${"00 ".repeat(5)} 00 7e 04 05`, options)).toEqual(fails(1009, "MESSAGE_TOO_BIG"));
   });
 
+  it.each([
+    ["at once", false],
+    ["later", true],
+  ])(
+    "the limit that an inflater reaches %s is the ratio's where that is less: 1008; other faults stay",
+    async (_, isSlow) => {
+      const limit = new ProtocolError(1009, "Too big", {
+        section: "RFC 7692 §8",
+        code: "ERR_SLUICE_MESSAGE_TOO_BIG",
+        limit: "maxMessageBytes",
+      });
+      const corrupt = new ProtocolError(1007, "Corrupt", { section: "RFC 7692 §7.2.2", code: "ERR_SLUICE_INFLATE" });
+      const outcomeOf = async (fault: unknown, limits: Partial<ProtocolOptions>): Promise<unknown> => {
+        const deflate = new FakeCodec(1);
+        deflate.inflater.inflate = () => {
+          if (isSlow) return Promise.reject(fault);
+          throw fault;
+        };
+        const protocol = createProtocol({ role: "client", deflate, ...limits });
+        protocol.receive(bytes("c2 01 00"));
+        try {
+          protocol.next(true);
+          await protocol.pending;
+          return protocol.next(true);
+        } catch (error) {
+          return error;
+        }
+      };
+      expect(await outcomeOf(limit, { maxInflateRatio: 1 })).toMatchObject({
+        closeCode: 1008,
+        code: "ERR_SLUICE_INFLATE_RATIO",
+        limit: "maxInflateRatio",
+      });
+      expect(await outcomeOf(limit, {})).toBe(limit);
+      expect(await outcomeOf(corrupt, { maxInflateRatio: 1 })).toBe(corrupt);
+      const notOurs = new TypeError("no fault of the peer");
+      expect(await outcomeOf(notOurs, { maxInflateRatio: 1 })).toBe(notOurs);
+    },
+  );
+
   it("output in the inflater's shared memory is copied", () => {
     const shared = Buffer.alloc(100);
     const deflate = new FakeCodec(1);

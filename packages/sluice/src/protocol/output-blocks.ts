@@ -1,9 +1,12 @@
+import { MAX_HEADER_BYTES } from "./frame-header.ts";
+import { DEFAULT_LIMITS } from "./limits.ts";
 import { wordsOf } from "./mask.ts";
+import { allocateMaskable, isMaskable } from "./mask-memory.ts";
 
 /**
- * Output is encoded into blocks: many small frames share one, so that one write carries them; a frame larger than a block
- * gets a block of its own size. Blocks of the usual size come from a pool of the process and go back to it, so that a
- * connection at rest holds none.
+ * Output is encoded into blocks: many small frames share one, so that one write carries them. Blocks come from pools of the
+ * process and go back to them, so that a connection at rest holds none. There are two sizes, for small frames and for the
+ * largest that a connection sends; what is larger still gets memory of its own.
  */
 export class OutputBlocks {
   /** Finished blocks, oldest first. */
@@ -30,7 +33,12 @@ export class OutputBlocks {
       if (current.byteLength - this.#used >= size) return current;
       this.#finishCurrent(current);
     }
-    const block = size <= BLOCK_BYTES ? acquireBlock() : new Uint8Array(size);
+    const block =
+      size <= BLOCK_BYTES
+        ? usualPool.acquire()
+        : size <= LARGE_BLOCK_BYTES
+          ? largePool.acquire()
+          : new Uint8Array(size);
     this.#current = block;
     return block;
   }
@@ -57,7 +65,6 @@ export class OutputBlocks {
     const taken = this.#full.shift();
     if (taken === undefined) return null;
     this.#fullBytes -= taken.byteLength;
-    if (taken.buffer.byteLength === BLOCK_BYTES) lent.set(taken.buffer, taken.byteLength);
     return taken;
   }
 
@@ -67,7 +74,9 @@ export class OutputBlocks {
   }
 
   #finishCurrent(current: Uint8Array): void {
-    this.#full.push(current.subarray(0, this.#used));
+    const filled = current.subarray(0, this.#used);
+    this.#full.push(filled);
+    lent.set(filled, current);
     this.#fullBytes += this.#used;
     this.#current = null;
     this.#words = null;
@@ -78,25 +87,46 @@ export class OutputBlocks {
 /** Measured: larger blocks gain nothing for small frames, smaller ones cost up to a third. */
 export const BLOCK_BYTES = 65_536;
 
-/** At most 1 MiB of idle blocks in the process. */
-const POOLED_BLOCKS = 16;
+/** A frame of the largest size fits: pooled, its memory is neither cleared nor collected, and still in a cache. */
+export const LARGE_BLOCK_BYTES: number = DEFAULT_LIMITS.maxFrameBytes + MAX_HEADER_BYTES;
 
-const pool: Uint8Array[] = [];
+/** Blocks of one size that nobody uses at the moment. */
+class BlockPool {
+  readonly #byteLength: number;
+  readonly #most: number;
+  readonly #idle: Uint8Array[] = [];
 
-/** The memory of blocks that were taken, with the number of bytes handed out. What is not in here is not ours to use. */
-const lent = new WeakMap<ArrayBufferLike, number>();
+  constructor(byteLength: number, most: number) {
+    this.#byteLength = byteLength;
+    this.#most = most;
+  }
 
-function acquireBlock(): Uint8Array {
-  return pool.pop() ?? new Uint8Array(BLOCK_BYTES);
+  acquire(): Uint8Array {
+    return this.#idle.pop() ?? allocateMaskable(this.#byteLength);
+  }
+
+  /** Takes a block of any size; those of another size, memory that was transferred away too, are left alone. */
+  release(block: Uint8Array): void {
+    if (block.byteLength !== this.#byteLength) return;
+    if (this.#idle.length < this.#most || isMaskable(block)) this.#idle.push(block);
+  }
 }
 
+/** At most 1 MiB of idle blocks of each size, beside those whose memory cannot be given back. */
+const usualPool = new BlockPool(BLOCK_BYTES, 16);
+const largePool = new BlockPool(LARGE_BLOCK_BYTES, 8);
+
+/** The blocks whose filled parts were finished. What is not in here is not ours to use. */
+const lent = new WeakMap<Uint8Array, Uint8Array>();
+
 /**
- * Takes back the memory of a block that was handed out by {@link OutputBlocks.take}. Anything else is left alone: a part of
- * one, one that was given back before, memory of somebody else.
+ * Takes back the memory of what was handed out by {@link OutputBlocks.take}. Anything else is left alone: a part of it,
+ * one that was given back before, memory of somebody else.
  */
 export function recycleBlock(taken: Uint8Array): void {
-  const { buffer } = taken;
-  if (lent.get(buffer) !== taken.byteLength || taken.byteOffset !== 0) return;
-  lent.delete(buffer);
-  if (pool.length < POOLED_BLOCKS) pool.push(new Uint8Array(buffer));
+  const block = lent.get(taken);
+  if (block === undefined) return;
+  lent.delete(taken);
+  usualPool.release(block);
+  largePool.release(block);
 }

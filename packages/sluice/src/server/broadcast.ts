@@ -4,9 +4,10 @@ import { CloseCode } from "../protocol/close-code.ts";
 import { FrameWriter } from "../protocol/frame-writer.ts";
 import { DEFAULT_LIMITS } from "../protocol/limits.ts";
 import { Opcode } from "../protocol/opcode.ts";
-import { OutputBlocks } from "../protocol/output-blocks.ts";
+import { OutputBlocks, recycleBlock } from "../protocol/output-blocks.ts";
 import { toBytes } from "../streams/buffer-source.ts";
 import { closeValidated, getConnection, type WebSocketStream } from "../streams/websocket-stream.ts";
+import { getServed } from "./server-websocket-stream.ts";
 
 /** What happens to a receiver for whom earlier data still waits. */
 export interface BroadcastOptions {
@@ -57,15 +58,19 @@ export function broadcast<Stream extends WebSocketStream>(
   const missed: { stream: Stream; why: BroadcastMiss }[] = [];
   const waiting: Promise<void>[] = [];
   let sent = 0;
+  const miss = (stream: Stream, why: BroadcastMiss): void => {
+    missed.push({ stream, why });
+    getServed(stream)?.onBroadcastMissed(why);
+  };
   for (const stream of streams) {
     const outcome = deliver(stream, frame, onSlow);
     if (outcome === "sent") sent++;
-    else if (typeof outcome === "string") missed.push({ stream, why: outcome });
+    else if (typeof outcome === "string") miss(stream, outcome);
     else {
       waiting.push(
         outcome.then((result) => {
           if (result === "sent") sent++;
-          else missed.push({ stream, why: result });
+          else miss(stream, result);
         }),
       );
     }
@@ -155,7 +160,9 @@ function createFrame(message: string | BufferSource): SharedFrame {
   const opcode = isText ? Opcode.TEXT : Opcode.BINARY;
   const blocks = new OutputBlocks();
   new FrameWriter(blocks, null).writeFrame(opcode, true, false, payload, 0, payload.byteLength);
-  // A copy of its own: the block goes back to the pool of all connections.
   const block = blocks.take() as Uint8Array;
-  return { message: isText ? message : payload, payload, opcode, bytes: block.slice() };
+  // A copy of its own: the block goes back to the pool of all connections.
+  const bytes = block.slice();
+  recycleBlock(block);
+  return { message: isText ? message : payload, payload, opcode, bytes };
 }

@@ -1,6 +1,6 @@
 import type { Duplex } from "node:stream";
 import type { Clock } from "../connection/clock.ts";
-import { closeValidated } from "../streams/websocket-stream.ts";
+import { closeValidated, type StreamMetrics } from "../streams/websocket-stream.ts";
 import { type ResolvedDrainOptions, spread } from "./drain.ts";
 import type { ServerWebSocketStream } from "./server-websocket-stream.ts";
 
@@ -26,6 +26,11 @@ export class OpenConnections {
 
   get size(): number {
     return this.#connections.size;
+  }
+
+  /** Of each. */
+  *metrics(): Generator<StreamMetrics> {
+    for (const { stream } of this.#connections) yield stream.metrics();
   }
 
   /** Whether `drain` has closed it. */
@@ -56,6 +61,8 @@ export class OpenConnections {
     await this.#whenEmpty();
     stopSpreading();
     this.#clock.clearTimer(deadline);
+    // A connection tells of its end in the task after that of its socket: then it is counted, and its `closed` settled.
+    await new Promise<void>((resolve) => this.#clock.nextTask(resolve));
   }
 
   #destroyAll(): void {

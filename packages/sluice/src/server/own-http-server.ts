@@ -31,9 +31,13 @@ export function createOwnHttpServer(options: OwnPortOptions, refusals: RefusalSe
     (options.maxConnections ?? limits.maxConnections) +
     (options.maxPendingHandshakes ?? limits.maxPendingHandshakes) +
     MAX_LINGERING_REFUSALS;
+  // Node would end the connection without a word.
+  server.on("connect", (_, socket: Duplex) => refusals.send(socket, refuse(405, ONLY_GET, [["Allow", "GET"]]).refusal));
   server.on("clientError", (error: NodeJS.ErrnoException, socket: Duplex) => answerBadRequest(error, socket, refusals));
   return server;
 }
+
+const ONLY_GET = "The method must be GET";
 
 /** RFC 9110 §15.5.22: a server that only speaks another protocol answers 426 and names it. */
 function createPlainAnswer(path: string | undefined): RequestListener {

@@ -1,3 +1,5 @@
+import type { IncomingMessage } from "node:http";
+import type { Socket } from "node:net";
 import type { Duplex } from "node:stream";
 import type { Clock, Timer } from "../connection/clock.ts";
 import { createRefusal, type FieldPairs } from "../protocol/handshake/server-response.ts";
@@ -8,7 +10,25 @@ export interface Refusal {
   readonly statusCode: number;
   readonly fields: FieldPairs;
   readonly body: Uint8Array | string;
+  /** The limit that was reached, by the name of its option. */
+  readonly limit?: string | undefined;
+  /** Why, for metrics. @defaultValue the limit, or what the status stands for */
+  readonly reason?: string | undefined;
 }
+
+/** Why a handshake is refused, as metrics count it. */
+export function reasonOf(refusal: Refusal): string {
+  return refusal.reason ?? limitOf(refusal) ?? REASONS[refusal.statusCode] ?? "request";
+}
+
+/** The limit because of which a handshake is refused, if that is why. */
+export function limitOf({ statusCode, limit, reason }: Refusal): string | null {
+  return reason === undefined ? (limit ?? LIMITS[statusCode] ?? null) : null;
+}
+
+/** Of what this server refuses by itself: where no limit is named, and what Node's HTTP parser found. */
+const REASONS: Readonly<Record<number, string>> = { 403: "origin", 404: "path", 500: "error", 503: "closing" };
+const LIMITS: Readonly<Record<number, string>> = { 408: "handshakeTimeoutMs", 431: "maxHeaderBytes" };
 
 /** A handshake was refused by this server, with an answer that the client has been sent. */
 export class UpgradeRefusedError extends Error {
@@ -48,29 +68,37 @@ export function refuseForNow(statusCode: 503 | 429, message: string): UpgradeRef
 export function refuseAtLimit(statusCode: 503 | 429 | 431, text: string, limit: string): UpgradeRefusedError {
   const message = `${text} (${limit})`;
   const fields = statusCode === 431 ? [] : RETRY_LATER;
-  return new UpgradeRefusedError({ statusCode, fields, body: `${message}\n` }, message, { limit });
+  return new UpgradeRefusedError({ statusCode, fields, body: `${message}\n`, limit }, message, { limit });
 }
 
 const RETRY_LATER: FieldPairs = [["Retry-After", String(RETRY_AFTER_SECONDS)]];
+
+/** Told about a refusal that goes out. `request` is null where there is none to show. */
+export type RefusalListener = (refusal: Refusal, remoteAddress: string, request: IncomingMessage | null) => void;
 
 /** Sends refusals and sees each socket to its end. */
 export class RefusalSender {
   readonly #clock: Clock;
   readonly #lingering = new Map<Duplex, Timer>();
+  readonly #onSend: RefusalListener;
 
-  constructor(clock: Clock) {
+  /** @param onSend told about each refusal that goes out */
+  constructor(clock: Clock, onSend: RefusalListener = () => {}) {
     this.#clock = clock;
+    this.#onSend = onSend;
   }
 
   /** Answers and ends (H29). The socket's errors are taken care of from here on. */
-  send(socket: Duplex, refusal: Refusal): void {
+  send(socket: Duplex, refusal: Refusal, request: IncomingMessage | null = null): void {
     socket.on("error", ignoreSocketError);
     if (socket.destroyed || socket.writableEnded) {
       socket.destroy();
       return;
     }
     const isCrowded = this.#lingering.size >= MAX_LINGERING_REFUSALS;
-    socket.end(encodeRefusal(refusal), () => {
+    const bytes = encodeRefusal(refusal);
+    this.#onSend(refusal, (socket as Partial<Socket>).remoteAddress ?? "", request);
+    socket.end(bytes, () => {
       if (isCrowded) {
         socket.destroy();
       }

@@ -2,6 +2,10 @@ import type { IncomingMessage } from "node:http";
 import { toCloseInfo, validateServerCloseCodeAndReason, type WebSocketCloseInfo } from "../streams/close-info.ts";
 import type { Established } from "../streams/established.ts";
 import { closeValidated, WebSocketStream } from "../streams/websocket-stream.ts";
+import type { ServedConnection } from "./served-connection.ts";
+
+/** The server's records of a stream; null for a stream that is not a server's. */
+export let getServed: (stream: WebSocketStream) => ServedConnection | null;
 
 /**
  * The server's end of a connection: a {@link WebSocketStream} whose `opened` has fulfilled already.
@@ -13,12 +17,14 @@ import { closeValidated, WebSocketStream } from "../streams/websocket-stream.ts"
 export class ServerWebSocketStream extends WebSocketStream {
   readonly #request: IncomingMessage;
   readonly #remoteAddress: string;
+  readonly #served: ServedConnection | null;
 
   /** @internal Servers make these. */
-  constructor(established: Established, request: IncomingMessage) {
+  constructor(established: Established, request: IncomingMessage, served: ServedConnection | null = null) {
     super(established as unknown as string);
     this.#request = request;
     this.#remoteAddress = established.connection.remoteAddress;
+    this.#served = served;
   }
 
   /** The request that opened the connection: its headers, cookies, URL. */
@@ -45,6 +51,7 @@ export class ServerWebSocketStream extends WebSocketStream {
   }
 
   static {
+    getServed = (stream) => (#served in stream ? stream.#served : null);
     for (const name of ["request", "remoteAddress", "close"]) {
       Object.defineProperty(ServerWebSocketStream.prototype, name, { enumerable: true });
     }

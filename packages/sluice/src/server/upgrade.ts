@@ -21,6 +21,8 @@ import { toConnectionLimits } from "../streams/options.ts";
 import type { AcceptQueue } from "./accept-queue.ts";
 import { type Admission, Admissions } from "./admissions.ts";
 import { addCredit, toPlainOffer, toSelectedProtocol } from "./credit.ts";
+import type { ServerMetrics } from "./metrics.ts";
+import type { Tally } from "./metrics-tally.ts";
 import { OpenConnections } from "./open-connections.ts";
 import type { AcceptOptions, ConnectionSettings, UpgradeOptions } from "./options.ts";
 import { createOriginCheck, type OriginCheck } from "./origin.ts";
@@ -28,6 +30,7 @@ import { HandshakeLostError, PendingHandshake } from "./pending-handshake.ts";
 import { RefusalSender, refuse, refuseAtLimit, refuseForNow, UpgradeRefusedError } from "./refusal.ts";
 import { getRequestField } from "./request-field.ts";
 import { isResponse, toRefusal } from "./response-refusal.ts";
+import { ServedConnection } from "./served-connection.ts";
 import { DEFAULT_SERVER_LIMITS, getDefaultMemoryBudget } from "./server-limits.ts";
 import { ServerWebSocketStream } from "./server-websocket-stream.ts";
 import { requireOffered, selectProtocol } from "./subprotocol.ts";
@@ -54,20 +57,31 @@ export class Upgrader {
   readonly #maxHeaderCount: number;
   readonly #admissions: Admissions;
   readonly #budget: Budget;
+  readonly #tally: Tally;
   readonly #pending = new Set<PendingHandshake>();
   #isRefusingAll = false;
 
-  constructor(options: UpgradeOptions, clock: Clock, reportError: (error: unknown) => void) {
+  constructor(options: UpgradeOptions, clock: Clock, tally: Tally, reportError: (error: unknown) => void) {
     this.#options = options;
+    this.#tally = tally;
     this.#clock = clock;
     this.#reportError = reportError;
     this.#isOriginAllowed = createOriginCheck(options.origins ?? "same-host");
     this.#handshakeTimeoutMs = options.handshakeTimeoutMs ?? DEFAULT_SERVER_LIMITS.handshakeTimeoutMs;
     this.#maxHeaderCount = options.maxHeaderCount ?? DEFAULT_SERVER_LIMITS.maxHeaderCount;
     this.#admissions = new Admissions({ ...DEFAULT_SERVER_LIMITS, ...definedLimits(options) });
-    this.#budget = new Budget(options.memoryBudgetBytes ?? getDefaultMemoryBudget(), () => clock.now());
+    const now = () => clock.now();
+    this.#budget = new Budget(options.memoryBudgetBytes ?? getDefaultMemoryBudget(), now, (event) =>
+      tally.countBudgetEvent(event, this.#budget),
+    );
     this.connections = new OpenConnections(clock);
-    this.refusals = new RefusalSender(clock);
+    this.refusals = new RefusalSender(clock, (...refusal) => tally.countRefusal(...refusal));
+  }
+
+  /** Looks at every open connection. */
+  metrics(): ServerMetrics {
+    const gauges = { connectionsOpen: this.connections.size, handshakesPending: this.#pending.size };
+    return this.#tally.snapshot({ ...gauges, budget: this.#budget }, this.connections.metrics());
   }
 
   /**
@@ -167,7 +181,10 @@ export class Upgrader {
     }
     if (isResponse(answer)) {
       const refusal = await toRefusal(answer, signal);
-      throw new UpgradeRefusedError(refusal, `The upgrade hook refused with ${refusal.statusCode}`);
+      throw new UpgradeRefusedError(
+        { ...refusal, reason: "hook" },
+        `The upgrade hook refused with ${refusal.statusCode}`,
+      );
     }
     if (answer === undefined || answer === null) return NOTHING_CHOSEN;
     if (typeof answer !== "object") {
@@ -201,6 +218,7 @@ export class Upgrader {
     pending.check();
     pending.release();
     const transport = new DuplexTransport(socket);
+    const served = new ServedConnection(this.#tally);
     const engine = new Connection(transport, {
       role: "server",
       clock: this.#clock,
@@ -208,6 +226,7 @@ export class Upgrader {
       utf8: utf8Codec,
       deflate: plan.createCodec(),
       budget: this.#budget,
+      watcher: served,
       ...plan.limits,
     });
     const { url, protocol, extensions, settings } = plan;
@@ -215,6 +234,7 @@ export class Upgrader {
     const stream = new ServerWebSocketStream(
       new Established(connection, { url, protocol, extensions, head, options: settings }),
       request,
+      served,
     );
     // Nothing was written by the connection yet: it has nothing to answer before its first task.
     transport.writeHead(Buffer.from(plan.responseHead, "latin1"));
@@ -225,7 +245,13 @@ export class Upgrader {
       takenSockets.add(duplex);
       replaceSocket(request, socket, duplex);
     }
-    this.connections.add({ stream, socket: duplex }, () => admission.release());
+    served.stream = stream;
+    served.socket = duplex;
+    this.connections.add(served, () => {
+      admission.release();
+      served.onSocketGone();
+    });
+    served.onOpen(this.connections.size, { protocol, extensions });
     return stream;
   }
 
@@ -233,12 +259,13 @@ export class Upgrader {
   #answer(pending: PendingHandshake, error: unknown): Error {
     const { socket } = pending;
     if (error instanceof HandshakeLostError || pending.isLost) {
+      this.#tally.countLostHandshake();
       socket.destroy();
       return error instanceof HandshakeLostError ? error : new HandshakeLostError();
     }
     const refused = this.#toRefusedError(error);
     try {
-      this.refusals.send(socket, refused.refusal);
+      this.refusals.send(socket, refused.refusal, pending.request);
       return refused;
     } catch (unsendable) {
       // A Response may hold control characters in its fields, which must not go on the wire.

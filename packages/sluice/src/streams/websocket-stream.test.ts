@@ -1,9 +1,10 @@
 import { afterEach, describe, expect, it, vi } from "vitest";
 import type { ConnectObserver, ConnectOptions } from "#connect";
 import { Connection } from "../connection/connection.ts";
-import { encodeFrame, HostilePeer } from "../testing/hostile-peer.ts";
+import { HostilePeer } from "../testing/hostile-peer.ts";
 import { MemoryTransport } from "../testing/memory-transport.ts";
 import { VirtualClock } from "../testing/virtual-clock.ts";
+import { encodeFrame } from "../testing/wire-frame.ts";
 import { WebSocketError } from "./websocket-error.ts";
 import { WebSocketStream } from "./websocket-stream.ts";
 

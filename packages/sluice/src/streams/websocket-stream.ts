@@ -1,5 +1,11 @@
 import { addAbortListener, type ConnectHandle, connect } from "#connect";
-import type { Connection, CreditAccounts, FlowControl } from "../connection/connection.ts";
+import {
+  type Connection,
+  type ConnectionCounters,
+  type CreditAccounts,
+  type FlowControl,
+  NO_COUNTERS,
+} from "../connection/connection.ts";
 import { createClosedWhileConnectingError } from "../connection/connection-error.ts";
 import { ReadyState } from "../protocol/ready-state.ts";
 import { toCloseInfo, validateCloseCodeAndReason, type WebSocketCloseInfo } from "./close-info.ts";
@@ -152,10 +158,7 @@ export class WebSocketStream {
     const queuedBytes = this.#pair?.queuedBytes ?? 0;
     const held = connection?.heldBytes ?? { in: 0, out: 0 };
     return {
-      messagesReceived: connection?.counters.messagesReceived ?? 0,
-      messagesSent: connection?.counters.messagesSent ?? 0,
-      bytesReceived: connection?.counters.bytesReceived ?? 0,
-      bytesSent: connection?.counters.bytesSent ?? 0,
+      ...(connection?.counters ?? NO_COUNTERS),
       heldBytesIn: held.in + queuedBytes,
       heldBytesOut: held.out,
       isInputPaused: connection?.isStalled ?? false,
@@ -269,12 +272,11 @@ export interface WebSocketOpenInfo {
   writable: WritableStream<WritableMessage>;
 }
 
-/** A connection's counters. Bytes include framing; held bytes are user-space memory at this moment. */
-export interface StreamMetrics {
-  readonly messagesReceived: number;
-  readonly messagesSent: number;
-  readonly bytesReceived: number;
-  readonly bytesSent: number;
+/**
+ * A connection's counters since the start, which never go back, and its state at this moment. Each is explained in
+ * docs/observability.md. Held bytes are user-space memory.
+ */
+export interface StreamMetrics extends ConnectionCounters {
   /** Unparsed input, the message in assembly and the readable's queue. */
   readonly heldBytesIn: number;
   /** Payload being sent, encoded frames, and what the socket has not handed to the system. */

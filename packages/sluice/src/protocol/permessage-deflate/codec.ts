@@ -23,9 +23,14 @@ export interface Inflater {
   close(): void;
 }
 
+/** Whether the application wants this message compressed. It keeps and changes nothing of it. */
+export type DeflateFilter = (message: string | Uint8Array) => boolean;
+
 export interface Deflater {
   /** Whether a message of this size is worth compressing under the negotiated parameters (E27, E28). */
   shouldDeflate(byteLength: number): boolean;
+  /** Asked once about each message that {@link shouldDeflate} is true for, before it is queued. Never throws. @defaultValue all */
+  readonly filter?: DeflateFilter | undefined;
   /**
    * Deflates a whole message: sync flush, the trailing `00 00 ff ff` removed (RFC 7692 §7.2.1); empty input gives `00`.
    *

@@ -51,6 +51,18 @@ it.each([
   expect(() => acceptOffer(P, options)).toThrow(RangeError);
 });
 
+it.each([true, null, "text", {}])("filter %j is a TypeError on both sides", (filter) => {
+  const options = { filter } as unknown as PerMessageDeflateOptions;
+  expect(() => createOffer(options)).toThrow(TypeError);
+  expect(() => acceptOffer(P, options)).toThrow(TypeError);
+});
+
+it("a filter changes nothing of what is negotiated", () => {
+  const filter = (): boolean => false;
+  expect(createOffer({ filter })).toBe(createOffer(true));
+  expect(acceptOffer(P, { filter })).toEqual(acceptOffer(P, true));
+});
+
 /** Each with its value written as an offer and as a response. */
 const BAD_EVERYWHERE: [id: string, value: string][] = [
   ["E01: an unknown parameter", `${P}; foo`],

@@ -1,6 +1,7 @@
 import { HandshakeError, HandshakeRefusal } from "../handshake/handshake-error.ts";
 import type { ExtensionEntry } from "../handshake/http-fields.ts";
 import { parseExtensionList } from "../handshake/http-fields.ts";
+import type { DeflateFilter } from "./codec.ts";
 
 /*
  * Theory of operation. RFC 7692 §7.1: the client offers, the server picks the first offer that it can keep, and answers with
@@ -24,6 +25,22 @@ export interface PerMessageDeflateOptions {
   level?: number | undefined;
   /** zlib's memLevel, 1 to 9. */
   memLevel?: number | undefined;
+  /**
+   * Says for each message whether to compress it: false for what is compressed already, such as images, and for secrets.
+   * Called while the message is handed to the connection, with the message as it was given (bytes as a view of the
+   * caller's memory), and only for messages that would be compressed without it. If it throws, or returns anything but a
+   * boolean, the message is sent uncompressed and the process emits a warning (`SLUICE_DEFLATE_FILTER`) once.
+   *
+   * @defaultValue every message from `thresholdBytes` is compressed
+   * @example
+   * ```ts
+   * import { WebSocketStream } from "sluice";
+   *
+   * const filter = (message: string | Uint8Array) => typeof message === "string";
+   * const stream = new WebSocketStream("wss://example.com/", { perMessageDeflate: { filter } });
+   * ```
+   */
+  filter?: DeflateFilter | undefined;
 }
 
 /** What both ends agreed upon. A window that nobody limited is 15. */
@@ -52,6 +69,7 @@ const MIN_ZLIB_WINDOW_BITS = 9;
  * The client's offer, the value of `Sec-WebSocket-Extensions` (D-33).
  *
  * @throws {RangeError} if a number of `options` is out of its range
+ * @throws {TypeError} if `options.filter` is not a function
  * @example
  * createOffer(true); // "permessage-deflate; client_max_window_bits"
  */
@@ -72,6 +90,7 @@ export function createOffer(options: PerMessageDeflateOptions | true): string {
  * @param headerValue `Sec-WebSocket-Extensions` of the request, several fields joined by `", "`
  * @throws {HandshakeRefusal} 400 if the value is malformed (D-31)
  * @throws {RangeError} if a number of `options` is out of its range
+ * @throws {TypeError} if `options.filter` is not a function
  */
 export function acceptOffer(
   headerValue: string,
@@ -246,6 +265,12 @@ const RANGES = {
 } as const;
 
 function checkOptions(options: PerMessageDeflateOptions): void {
+  const { filter } = options;
+  if (filter !== undefined && typeof filter !== "function") {
+    throw new TypeError(
+      `Cannot use perMessageDeflate.filter as it must be a function: current type is ${typeof filter}`,
+    );
+  }
   for (const name of Object.keys(RANGES) as (keyof typeof RANGES)[]) {
     const value = options[name];
     const [minimum, maximum] = RANGES[name];

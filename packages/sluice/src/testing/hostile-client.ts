@@ -1,0 +1,74 @@
+import net from "node:net";
+import { DuplexTransport } from "../node/duplex-transport.ts";
+import { HostilePeer, type HostileTransport } from "./hostile-peer.ts";
+
+/** What a hostile client sends before its frames. */
+export interface HostileClientOptions {
+  /**
+   * Makes the request of a legal one: changes it, adds what may come behind, or makes another. Null sends nothing; what the
+   * test then sends by itself is up to it. @defaultValue the legal request; it offers no extension and no subprotocol
+   */
+  readonly request?: ((legal: string) => string | Uint8Array | null) | undefined;
+}
+
+/**
+ * Connects as a hostile client, over TCP. Fulfils when a response has come, whatever it says (see `statusCode` and `head`), or
+ * as soon as the connection is there if no request is sent.
+ *
+ * @param url with the scheme ws:
+ * @throws {Error} if nobody listens, or the connection ends before there is a response
+ * @example
+ * ```ts
+ * import { serve } from "sluice/server";
+ * import { connectHostile } from "sluice/testing";
+ *
+ * await using server = await serve({ port: 0, host: "127.0.0.1" }, () => {});
+ * const peer = await connectHostile((await server.listening).url, {
+ *   request: (legal) => legal.replace("Sec-WebSocket-Version: 13", "Sec-WebSocket-Version: 7"),
+ * });
+ * console.log(peer.statusCode); // 426
+ * peer.destroy();
+ * ```
+ */
+export async function connectHostile(url: string | URL, options: HostileClientOptions = {}): Promise<HostilePeer> {
+  const { hostname, port, host, pathname, search } = new URL(url);
+  const socket = net.connect({ host: hostname.replace(/^\[|\]$/g, ""), port: Number(port || 80), allowHalfOpen: true });
+  await new Promise<void>((resolve, reject) => {
+    socket.once("connect", () => {
+      socket.off("error", reject);
+      resolve();
+    });
+    socket.once("error", reject);
+  });
+  const peer = new HostilePeer(toHostileTransport(socket), "client", { readsHead: true });
+  const legal = createRequest(`${pathname}${search}`, host);
+  const request = options.request === undefined ? legal : options.request(legal);
+  if (request === null) return peer;
+  peer.send(request);
+  await peer.until(() => peer.head !== "" || peer.hasEnded);
+  if (peer.head === "") {
+    peer.destroy();
+    throw new Error("The connection ended before there was a response");
+  }
+  return peer;
+}
+
+/** @internal */
+export function toHostileTransport(socket: net.Socket): HostileTransport {
+  const transport: HostileTransport = new DuplexTransport(socket, { readsStatically: false });
+  transport.reset = () => socket.resetAndDestroy();
+  return transport;
+}
+
+/** The key is that of RFC 6455 §1.3. */
+function createRequest(target: string, host: string): string {
+  return [
+    `GET ${target} HTTP/1.1`,
+    `Host: ${host}`,
+    "Upgrade: websocket",
+    "Connection: Upgrade",
+    "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==",
+    "Sec-WebSocket-Version: 13",
+    "\r\n",
+  ].join("\r\n");
+}
