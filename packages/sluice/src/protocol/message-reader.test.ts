@@ -130,6 +130,27 @@ describe("D-09 binary messages", () => {
   });
 });
 
+describe("pooled binary messages", () => {
+  it("lie next to each other in a buffer that has nothing else, and do not change with the input", () => {
+    const protocol = createProtocol({ role: "client", chunkBuffers: "pooled" });
+    const input = bytes("82 02 01 02 81 01 41 82 03 03 04 05");
+    protocol.receive(input);
+    const messages: unknown[] = [];
+    while (protocol.next(true) === ProtocolEvent.MESSAGE) messages.push(protocol.message);
+    input.fill(0xff);
+    expect(messages).toEqual([Uint8Array.of(1, 2), "A", Uint8Array.of(3, 4, 5)]);
+    const [first, , last] = messages as [Uint8Array, string, Uint8Array];
+    expect(last.buffer).toBe(first.buffer);
+    expect([...new Uint8Array(first.buffer)].slice(0, 5)).toEqual([1, 2, 3, 4, 5]);
+    expect(new Uint8Array(first.buffer).slice(5).every((byte) => byte === 0)).toBe(true);
+  });
+
+  it("in fragments: a buffer of its own", () => {
+    const { events } = fromServer("02 01 01 80 01 02", { chunkBuffers: "pooled" });
+    expect(events).toEqual([["binary", [1, 2]]]);
+  });
+});
+
 describe("RFC 6455 §10.4 limits", () => {
   const limit = { maxMessageBytes: 10 };
 
