@@ -1,7 +1,8 @@
 import diagnostics from "node:diagnostics_channel";
+import { createServer } from "node:net";
 import { setImmediate as nextTurn } from "node:timers/promises";
 import { afterEach, describe, expect, it } from "vitest";
-import type { DiagnosticsMessages } from "../../packages/sluice/src/index.ts";
+import type { DiagnosedConnection, DiagnosticsMessages } from "../../packages/sluice/src/index.ts";
 import { WebSocket } from "../../packages/sluice/src/legacy/websocket.ts";
 import { ClientWatcher } from "../../packages/sluice/src/node/client-watcher.ts";
 import { CHANNEL_NAMES } from "../../packages/sluice/src/node/diagnostics.ts";
@@ -53,6 +54,7 @@ describe("diagnostics channels", () => {
     expect(CHANNEL_NAMES).toEqual([
       "sluice:connection:open",
       "sluice:connection:close",
+      "sluice:handshake:failed",
       "sluice:handshake:refused",
       "sluice:limit",
       "sluice:keepalive",
@@ -117,6 +119,77 @@ describe("diagnostics channels", () => {
       reason: "maxConnections",
       request: { method: "GET", url: "/" },
     });
+  });
+
+  it("tell of a client's handshake that failed, and of the limit that was its reason", async () => {
+    const heard = listen("sluice:handshake:failed", "sluice:limit");
+    const { port, url, server } = await start({ upgrade: () => new Response("later", { status: 503 }) });
+    const refused = new WebSocketStream(url.replace("://", "://user:secret@"));
+    const error = await refused.opened.then(null, ({ cause }) => cause);
+    expect(heard).toEqual([
+      {
+        name: "sluice:handshake:failed",
+        message: { url, code: "ERR_SLUICE_HANDSHAKE_STATUS", statusCode: 503, error },
+      },
+    ]);
+    await server.close();
+    await new WebSocketStream(url).opened.catch(() => {});
+    expect(heard[1]?.message).toMatchObject({ url, code: "ERR_SLUICE_CONNECT_FAILED", statusCode: null });
+    const silent = use(createServer());
+    await new Promise<void>((resolve) => silent.listen(port, "127.0.0.1", resolve));
+    const socket = new WebSocket(url, { handshakeTimeoutMs: 20 });
+    await new Promise((resolve) => socket.addEventListener("close", resolve));
+    const code = "ERR_SLUICE_HANDSHAKE_TIMEOUT";
+    expect(heard.slice(2)).toMatchObject([
+      { name: "sluice:limit", message: { limit: "handshakeTimeoutMs", code, connection: null, server: null } },
+      { name: "sluice:handshake:failed", message: { url, code, statusCode: null, error: { code } } },
+    ]);
+  });
+
+  it("do not tell of an attempt to connect that the caller gave up", async () => {
+    const heard = listen("sluice:handshake:failed", "sluice:connection:open");
+    const { url } = await start({ upgrade: () => new Promise(() => {}) });
+    const signal = AbortSignal.timeout(1);
+    await new WebSocketStream(url, { signal }).opened.catch(() => {});
+    const closed = new WebSocketStream(url);
+    closed.close();
+    await closed.opened.catch(() => {});
+    expect(heard).toEqual([]);
+  });
+
+  it("give the metrics of every connection, also of a WebSocket, while it is open and afterwards", async () => {
+    const heard = listen("sluice:connection:open");
+    const { url, read } = await start();
+    const socket = new WebSocket(url);
+    const { writable } = await (await read()).opened;
+    await until(() => heard.length === 2);
+    const [first, second] = heard.map(({ message }) => message.connection);
+    const ofSocket = (first?.role === "client" ? first : second) as DiagnosedConnection;
+    const ofServer = (first?.role === "client" ? second : first) as DiagnosedConnection;
+    expect([ofSocket.role, ofServer.role]).toEqual(["client", "server"]);
+    const message = new Promise((resolve) => socket.addEventListener("message", resolve, { once: true }));
+    await writable.getWriter().write("abc"); // 5 bytes
+    await message;
+    expect(ofSocket.metrics()).toMatchObject({ messagesReceived: 1, bytesReceived: 5, heldBytesIn: 0, rttMs: null });
+    expect(ofServer.metrics()).toMatchObject({ messagesSent: 1, bytesSent: 5 });
+    socket.close();
+    await new Promise((resolve) => socket.addEventListener("close", resolve));
+    await until(() => ofServer.metrics().bytesReceived > 0);
+    expect(ofSocket.metrics()).toMatchObject({ messagesReceived: 1, bytesReceived: 7, bytesSent: 6 });
+  });
+
+  it("give of a WebSocketStream what its own metrics() gives, its reader's queue included", async () => {
+    const heard = listen("sluice:connection:open");
+    const { url, read } = await start();
+    const client = new WebSocketStream(url, { readableStrategy: { highWaterMark: 5 } });
+    const { writable } = await (await read()).opened;
+    await client.opened;
+    await writable.getWriter().write(new Uint8Array(1000));
+    await until(() => client.metrics().messagesReceived === 1);
+    const { connection } = heard.find(({ message }) => message.connection.role === "client")?.message ?? {};
+    const { openMs: _, inputWaitingMs, outputIdleMs, ...own } = client.metrics();
+    expect(connection?.metrics()).toMatchObject(own);
+    expect(own.heldBytesIn).toBe(1000);
   });
 
   it("tell of a limit that ended a connection, and why it closed", async () => {

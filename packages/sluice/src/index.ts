@@ -1,5 +1,6 @@
 export type { ConnectionCounters } from "./connection/connection.ts";
 export { ConnectionError } from "./connection/connection-error.ts";
+export type { StreamMetrics } from "./connection/connection-metrics.ts";
 export type { KeepaliveOptions } from "./connection/keepalive.ts";
 export { CloseEvent, type CloseEventConstructor, type CloseEventInit } from "./legacy/close-event.ts";
 export { MessageEvent } from "./legacy/message-event.ts";
@@ -13,6 +14,7 @@ export type {
   ConnectionOpenMessage,
   DiagnosedConnection,
   DiagnosticsMessages,
+  HandshakeFailedMessage,
   HandshakeRefusedMessage,
   KeepaliveMessage,
   LimitMessage,
@@ -29,4 +31,4 @@ export type { ReadableMessage } from "./streams/message-source.ts";
 export type { ConnectionLimits, WebSocketStreamOptions } from "./streams/options.ts";
 export { MessageByteLengthStrategy } from "./streams/strategies.ts";
 export { WebSocketError } from "./streams/websocket-error.ts";
-export { type StreamMetrics, type WebSocketOpenInfo, WebSocketStream } from "./streams/websocket-stream.ts";
+export { type WebSocketOpenInfo, WebSocketStream } from "./streams/websocket-stream.ts";

@@ -148,6 +148,11 @@ export class Connection implements ByteTransportListener, KeepaliveProbe, Outbox
     return { in: this.#heldBytesIn, out: this.#outbox.heldBytes };
   }
 
+  /** Payload bytes of messages that wait, delivered, for the reader of a stream. */
+  get readerQueuedBytes(): number {
+    return this.#observer.queuedBytes ?? 0;
+  }
+
   get #heldBytesIn(): number {
     const protocol = this.#protocol;
     return protocol.bufferedBytes + protocol.assembledBytes + this.#transport.unreadBytes;
@@ -448,7 +453,7 @@ export class Connection implements ByteTransportListener, KeepaliveProbe, Outbox
         return received + (connection.#outbox.isMessagePending ? connection.#outbox.acceptedBytes : 0);
       },
       get isUnread() {
-        return connection.isPaused || (connection.#observer.queuedBytes ?? 0) > 0;
+        return connection.isPaused || connection.readerQueuedBytes > 0;
       },
       // RFC 6455 §7.4.1: 1001 is "going away"; it is what other servers send too.
       onIdle: (timeoutMs) => {
@@ -621,7 +626,7 @@ export class Connection implements ByteTransportListener, KeepaliveProbe, Outbox
     const budget = this.#budget;
     if (budget === null) return;
     const isGone = this.#isGivenUp || this.#readyState === ReadyState.CLOSED;
-    const held = this.#heldBytesIn + this.#outbox.heldBytes + (this.#observer.queuedBytes ?? 0);
+    const held = this.#heldBytesIn + this.#outbox.heldBytes + this.readerQueuedBytes;
     const bytes = isGone ? 0 : held;
     const before = this.#chargedBytes;
     if (bytes === before) return;

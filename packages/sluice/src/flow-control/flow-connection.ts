@@ -111,6 +111,10 @@ export class FlowConnection implements ConnectionSurface {
     return { in: held.in + this.#codec.queuedBytes, out: held.out };
   }
 
+  get readerQueuedBytes(): number {
+    return this.#observer?.queuedBytes ?? 0;
+  }
+
   get counters(): ConnectionSurface["counters"] {
     return this.#base.counters;
   }

@@ -1,4 +1,5 @@
 import type { Connection, ConnectionResult } from "../connection/connection.ts";
+import { readMetrics } from "../connection/connection-metrics.ts";
 import type { ConnectionWatcher } from "../connection/connection-watcher.ts";
 import {
   CHANNEL_NAMES,
@@ -7,6 +8,7 @@ import {
   nextConnectionId,
   publish,
   publishEnd,
+  withoutUserInformation,
 } from "./diagnostics.ts";
 
 /** Publishes what happens to a client's connection. */
@@ -44,21 +46,16 @@ export class ClientWatcher implements ConnectionWatcher {
   }
 
   #describe(): DiagnosedConnection {
+    const connection = this.#connection as Connection;
     this.#described ??= {
       id: nextConnectionId(),
       role: "client",
       url: withoutUserInformation(this.#url),
-      remoteAddress: this.#connection?.remoteAddress ?? "",
+      remoteAddress: connection.remoteAddress,
       stream: null,
       server: null,
+      metrics: () => readMetrics(connection),
     };
     return this.#described;
   }
-}
-
-function withoutUserInformation(url: URL): string {
-  const plain = new URL(url);
-  plain.username = "";
-  plain.password = "";
-  return plain.href;
 }

@@ -8,6 +8,7 @@ import type { PerMessageDeflateOptions } from "../protocol/permessage-deflate/ne
 import { createOffer } from "../protocol/permessage-deflate/negotiate.ts";
 import { isBadPort } from "./bad-port.ts";
 import { ClientWatcher } from "./client-watcher.ts";
+import { publishFailedHandshake } from "./diagnostics.ts";
 import { DuplexTransport } from "./duplex-transport.ts";
 import type { Upgraded } from "./http1-upgrade.ts";
 import { Http1Upgrade } from "./http1-upgrade.ts";
@@ -78,8 +79,12 @@ export function connect(options: ConnectOptions, observer: ConnectObserver): Con
   const offer = { protocols, extensions: deflate === null ? "" : createOffer(deflate), key: createKey() };
   const headers = createRequestHeaders({ url, offer, origin: options.origin, headers: options.headers });
 
+  const onFailed = (error: Error): void => {
+    publishFailedHandshake(url, error);
+    observer.onFailed(error);
+  };
   if (isBadPort(portOf(url)) && options.allowBadPorts !== true) {
-    const immediate = setImmediate(() => observer.onFailed(createBadPortError(url)));
+    const immediate = setImmediate(() => onFailed(createBadPortError(url)));
     return { abort: () => clearImmediate(immediate) };
   }
   return new Http1Upgrade(
@@ -93,7 +98,7 @@ export function connect(options: ConnectOptions, observer: ConnectObserver): Con
     },
     {
       onUpgraded: (upgraded) => establish(upgraded, options, observer),
-      onFailed: (error) => observer.onFailed(error),
+      onFailed,
     },
   );
 }

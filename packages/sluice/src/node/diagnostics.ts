@@ -1,6 +1,7 @@
 import { type Channel, channel } from "node:diagnostics_channel";
 import type { IncomingMessage } from "node:http";
 import type { ConnectionCounters, ConnectionResult } from "../connection/connection.ts";
+import type { StreamMetrics } from "../connection/connection-metrics.ts";
 import type { KeepaliveVerdict } from "../connection/keepalive.ts";
 
 /**
@@ -23,9 +24,11 @@ export interface DiagnosticsMessages {
   "sluice:connection:open": ConnectionOpenMessage;
   /** A connection has ended, however it did. */
   "sluice:connection:close": ConnectionCloseMessage;
+  /** A client could not open a connection. An attempt that was given up, by `close()` or its signal, is not told of. */
+  "sluice:handshake:failed": HandshakeFailedMessage;
   /** A server has answered a handshake with something else than 101. */
   "sluice:handshake:refused": HandshakeRefusedMessage;
-  /** A limit of docs/limits.md has ended a connection or refused a handshake. */
+  /** A limit of docs/limits.md has ended a connection, or refused or failed a handshake. */
   "sluice:limit": LimitMessage;
   /** The keepalive has given a connection up. */
   "sluice:keepalive": KeepaliveMessage;
@@ -50,6 +53,8 @@ export interface DiagnosedConnection {
   readonly stream: object | null;
   /** The `WebSocketStreamServer` that it belongs to; null for a client's. */
   readonly server: object | null;
+  /** What `metrics()` of its stream says at this moment: for a `WebSocket`, which has no such method, too. */
+  metrics(): StreamMetrics;
 }
 
 export interface ConnectionOpenMessage {
@@ -73,6 +78,17 @@ export interface ConnectionCloseMessage {
   readonly counters: ConnectionCounters;
 }
 
+export interface HandshakeFailedMessage {
+  /** As connected to, without user information. Its query may hold secrets of the application. */
+  readonly url: string;
+  /** The error's `code`, e.g. `ERR_SLUICE_CONNECT_FAILED`. */
+  readonly code: string;
+  /** Of the server's response; null if none came. */
+  readonly statusCode: number | null;
+  /** The `cause` of the WebSocketError that the application has: a `HandshakeError`. */
+  readonly error: Error;
+}
+
 export interface HandshakeRefusedMessage {
   /** The `WebSocketStreamServer`. */
   readonly server: object;
@@ -89,9 +105,9 @@ export interface LimitMessage {
   readonly limit: string;
   /** The error's `code`, e.g. `ERR_SLUICE_MESSAGE_TOO_BIG`. */
   readonly code: string;
-  /** The connection that was ended; null if a handshake was refused. */
+  /** The connection that was ended; null if there was none: a handshake was refused, or failed. */
   readonly connection: DiagnosedConnection | null;
-  /** Null for a client's connection. */
+  /** Null for a client. */
   readonly server: object | null;
 }
 
@@ -128,6 +144,7 @@ type ChannelName = keyof DiagnosticsMessages;
 const channels: Readonly<Record<ChannelName, Channel>> = {
   "sluice:connection:open": channel("sluice:connection:open"),
   "sluice:connection:close": channel("sluice:connection:close"),
+  "sluice:handshake:failed": channel("sluice:handshake:failed"),
   "sluice:handshake:refused": channel("sluice:handshake:refused"),
   "sluice:limit": channel("sluice:limit"),
   "sluice:keepalive": channel("sluice:keepalive"),
@@ -168,6 +185,24 @@ export function publishEnd(
   publish("sluice:connection:close", () => {
     return { connection: describe(), closeCode, reason, isClean, error: cause, counters: counters() };
   });
+}
+
+/** Publishes why a client has no connection. */
+export function publishFailedHandshake(url: URL, error: Error): void {
+  const { code, limit } = getCodeAndLimit(error);
+  const { statusCode = null } = error as { statusCode?: number | null };
+  if (limit !== null) publish("sluice:limit", () => ({ limit, code: code ?? "", connection: null, server: null }));
+  publish("sluice:handshake:failed", () => {
+    return { url: withoutUserInformation(url), code: code ?? "", statusCode, error };
+  });
+}
+
+/** A URL that may be logged, as far as we know. */
+export function withoutUserInformation(url: URL): string {
+  const plain = new URL(url);
+  plain.username = "";
+  plain.password = "";
+  return plain.href;
 }
 
 let lastId = 0;

@@ -1,6 +1,7 @@
 import type { Duplex } from "node:stream";
 import type { Clock } from "../connection/clock.ts";
-import { closeValidated, type StreamMetrics } from "../streams/websocket-stream.ts";
+import type { StreamMetrics } from "../connection/connection-metrics.ts";
+import { closeValidated } from "../streams/websocket-stream.ts";
 import { type ResolvedDrainOptions, spread } from "./drain.ts";
 import type { ServerWebSocketStream } from "./server-websocket-stream.ts";
 

@@ -66,7 +66,8 @@ export class ServedConnection implements OpenConnection, ConnectionWatcher {
     const { stream } = this;
     const { url, remoteAddress } = stream;
     const { server } = this.#tally;
-    this.#described ??= { id: nextConnectionId(), role: "server", url, remoteAddress, stream, server };
+    const metrics = () => stream.metrics();
+    this.#described ??= { id: nextConnectionId(), role: "server", url, remoteAddress, stream, server, metrics };
     return this.#described;
   }
 }

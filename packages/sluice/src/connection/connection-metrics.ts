@@ -1,0 +1,44 @@
+import { type Connection, type ConnectionCounters, type CreditAccounts, NO_COUNTERS } from "./connection.ts";
+
+/**
+ * A connection's counters since the start, which never go back, and its state at this moment. Each is explained in
+ * docs/observability.md. Held bytes are user-space memory.
+ */
+export interface StreamMetrics extends ConnectionCounters {
+  /** Unparsed input, the message in assembly and the readable's queue. */
+  readonly heldBytesIn: number;
+  /** Payload being sent, encoded frames, and what the socket has not handed to the system. */
+  readonly heldBytesOut: number;
+  /** Whether reading from the network stands still because the consumer asks for nothing. */
+  readonly isInputPaused: boolean;
+  /** Round trip of the newest answered Ping, in milliseconds; null before the first. */
+  readonly rttMs: number | null;
+  /** The accounts of the credit protocol, in bytes; null without it. */
+  readonly credit: CreditAccounts | null;
+}
+
+/** What of a connection the metrics are made of. */
+type Measured = Pick<Connection, "counters" | "heldBytes" | "readerQueuedBytes" | "isStalled" | "rttMs" | "credit">;
+
+/** Of a stream that has no connection yet. */
+export const NO_METRICS: StreamMetrics = Object.freeze({
+  ...NO_COUNTERS,
+  heldBytesIn: 0,
+  heldBytesOut: 0,
+  isInputPaused: false,
+  rttMs: null,
+  credit: null,
+});
+
+/** Takes one look at a connection; nothing of it was kept for this before. */
+export function readMetrics(connection: Measured): StreamMetrics {
+  const { heldBytes, credit, rttMs, isStalled } = connection;
+  return {
+    ...connection.counters,
+    heldBytesIn: heldBytes.in + connection.readerQueuedBytes,
+    heldBytesOut: heldBytes.out,
+    isInputPaused: isStalled,
+    rttMs,
+    credit,
+  };
+}
