@@ -100,6 +100,40 @@ describe("diagnostics channels", () => {
     await until(() => heard.filter(({ message }) => message.connection.role === "client").length === 2);
   });
 
+  it("let a process count its connections by role, the open ones and all", async () => {
+    const open = new Set<DiagnosedConnection>();
+    const total = { client: 0, server: 0 };
+    const { server, url, read } = await start();
+    const heard = listen("sluice:connection:open", "sluice:connection:close");
+    const count = (): Record<"client" | "server", number> => {
+      for (const { name, message } of heard.splice(0)) {
+        const { connection } = message;
+        // Those of another test may still be ending.
+        if (connection.server !== server && connection.url !== url) continue;
+        if (name === "sluice:connection:open") {
+          open.add(connection);
+          total[connection.role]++;
+        } else open.delete(connection);
+      }
+      const roles = [...open].map(({ role }) => role);
+      const clients = roles.filter((role) => role === "client").length;
+      return { client: clients, server: roles.length - clients };
+    };
+    const clients = [new WebSocketStream(url), new WebSocketStream(url)];
+    for (const client of clients) {
+      await read();
+      await client.opened;
+    }
+    expect(count()).toEqual({ client: 2, server: 2 });
+    clients[0]?.close();
+    await clients[0]?.closed;
+    await until(() => {
+      const { client, server: servers } = count();
+      return client === 1 && servers === 1;
+    });
+    expect(total).toEqual({ client: 2, server: 2 });
+  });
+
   it("tell of a refusal, and of the limit that was its reason", async () => {
     const heard = listen("sluice:handshake:refused", "sluice:limit");
     const { server, port, url, read } = await start({ maxConnections: 1 });

@@ -1,3 +1,5 @@
+import { createServer } from "node:http";
+import { Duplex } from "node:stream";
 import { setImmediate as nextTurn } from "node:timers/promises";
 import { describe, expect, it } from "vitest";
 import {
@@ -10,6 +12,7 @@ import {
 import { WebSocketStream } from "../../packages/sluice/src/streams/websocket-stream.ts";
 import { connectHostile } from "../../packages/sluice/src/testing/hostile-client.ts";
 import type { HostilePeer } from "../../packages/sluice/src/testing/hostile-peer.ts";
+import { listen } from "../support/listen.ts";
 import { createRequest, RawClient, type RequestInit } from "../support/raw-http.ts";
 import { createScope } from "../support/scope.ts";
 
@@ -61,10 +64,11 @@ function expectNothingFell(before: ServerMetrics, after: ServerMetrics): void {
 describe("server.metrics(): connections", () => {
   it("is all zero at the start, apart from the budget", async () => {
     const { metrics } = await start({ memoryBudgetBytes: 4_000_000 });
-    const { budgetBytes, budgetSoftBytes, keepaliveVerdicts, broadcastMissed, ...rest } = metrics();
+    const { budgetBytes, budgetSoftBytes, keepaliveVerdicts, broadcastMissed, fallbacks, ...rest } = metrics();
     expect([budgetBytes, budgetSoftBytes]).toEqual([4_000_000, 3_000_000]);
     expect(keepaliveVerdicts).toEqual({ dead: 0, stalled: 0, paused: 0 });
     expect(broadcastMissed).toEqual({ slow: 0, replaced: 0, closed: 0 });
+    expect(fallbacks).toEqual({ mask: 0, utf8: 0, zlib: 0 });
     for (const [name, value] of Object.entries(rest)) {
       if (typeof value === "number") expect(value, name).toBe(0);
       else expect(value, name).toEqual({});
@@ -340,6 +344,24 @@ describe("server.metrics(): how connections ended", () => {
     await until(() => metrics().closesTotal === 1);
     expect(metrics().keepaliveVerdicts).toEqual({ dead: 0, stalled: 0, paused: 0, [verdict]: 1 });
     expect(metrics().limitsByName).toEqual({ [limit]: 1 });
+  });
+});
+
+describe("server.metrics(): connections that are read the slower way", () => {
+  it("counts those whose stream is no plain socket of the system", async () => {
+    const server = use(new WebSocketStreamServer({ noServer: true }));
+    const http = use(createServer());
+    let isWrapped = false;
+    http.on("upgrade", (request, socket, head) => {
+      const carrier = isWrapped ? Duplex.from({ readable: socket, writable: socket }) : socket;
+      server.handleUpgrade(request, carrier, head).catch(() => {});
+    });
+    const url = `ws://127.0.0.1:${await listen(http)}/`;
+    use(await connectHostile(url));
+    expect(server.metrics()).toMatchObject({ connectionsTotal: 1, slowReads: 0 });
+    isWrapped = true;
+    use(await connectHostile(url));
+    expect(server.metrics()).toMatchObject({ connectionsTotal: 2, slowReads: 1 });
   });
 });
 

@@ -105,6 +105,11 @@ export class DuplexTransport implements ByteTransport {
     return this.#duplex;
   }
 
+  /** Whether the shared buffer is read into; known after `start()`. */
+  get isReadStatically(): boolean {
+    return this.#isReadStatically;
+  }
+
   /** Writes what belongs to the opening handshake, in front of everything; it does not count as unsent. */
   writeHead(bytes: Uint8Array): void {
     this.#duplex.write(bytes);

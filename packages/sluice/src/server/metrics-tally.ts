@@ -2,6 +2,7 @@ import type { IncomingMessage } from "node:http";
 import type { Budget, BudgetEvent } from "../connection/budget.ts";
 import { type ConnectionCounters, type ConnectionResult, NO_COUNTERS } from "../connection/connection.ts";
 import { getCodeAndLimit, getVerdict, publish } from "../node/diagnostics.ts";
+import { getPlatformFallbacks } from "../node/platform-fallbacks.ts";
 import type { BroadcastMiss } from "./broadcast.ts";
 import { MAX_PEER_KEYS, type ServerMetrics } from "./metrics.ts";
 import { limitOf, type Refusal, reasonOf } from "./refusal.ts";
@@ -16,6 +17,7 @@ export class Tally {
   #connectionsPeak = 0;
   #handshakesRefused = 0;
   #handshakesLost = 0;
+  #socketsDropped = 0;
   readonly #refusalsByReason = new Map<string, number>();
   #rttCount = 0;
   #rttSumMs = 0;
@@ -29,14 +31,16 @@ export class Tally {
   readonly #verdicts = { dead: 0, stalled: 0, paused: 0 };
   readonly #budgetEvents = { soft: 0, hard: 0, givenUp: 0 };
   readonly #broadcastMissed = { slow: 0, replaced: 0, closed: 0 };
+  #slowReads = 0;
 
   constructor(server: object) {
     this.server = server;
   }
 
   /** @param openCount how many are open now, this one included */
-  countOpen(openCount: number): void {
+  countOpen(openCount: number, isReadStatically: boolean): void {
     this.#connectionsTotal++;
+    if (!isReadStatically) this.#slowReads++;
     this.#connectionsPeak = Math.max(this.#connectionsPeak, openCount);
   }
 
@@ -46,16 +50,18 @@ export class Tally {
     const limit = limitOf(refusal);
     this.#handshakesRefused++;
     increment(this.#refusalsByReason, reason);
-    if (limit !== null) {
-      increment(this.#limitsByName, limit);
-      publish("sluice:limit", () => ({ limit, code: "ERR_SLUICE_UPGRADE_REFUSED", connection: null, server }));
-    }
+    if (limit !== null) this.#countRefusingLimit(limit);
     const { statusCode } = refusal;
     publish("sluice:handshake:refused", () => ({ server, request, remoteAddress, statusCode, reason }));
   }
 
   countLostHandshake(): void {
     this.#handshakesLost++;
+  }
+
+  countDroppedSocket(): void {
+    this.#socketsDropped++;
+    this.#countRefusingLimit("maxConnections");
   }
 
   countRoundTrip(rttMs: number): void {
@@ -110,6 +116,7 @@ export class Tally {
       connectionsTotal: this.#connectionsTotal,
       handshakesRefused: this.#handshakesRefused,
       handshakesLost: this.#handshakesLost,
+      socketsDropped: this.#socketsDropped,
       refusalsByReason: Object.fromEntries(this.#refusalsByReason),
       ...sums,
       heldBytesIn,
@@ -131,7 +138,15 @@ export class Tally {
       budgetHardHits: this.#budgetEvents.hard,
       budgetGivenUp: this.#budgetEvents.givenUp,
       broadcastMissed: { ...this.#broadcastMissed },
+      slowReads: this.#slowReads,
+      fallbacks: getPlatformFallbacks(),
     };
+  }
+
+  #countRefusingLimit(limit: string): void {
+    const { server } = this;
+    increment(this.#limitsByName, limit);
+    publish("sluice:limit", () => ({ limit, code: "ERR_SLUICE_UPGRADE_REFUSED", connection: null, server }));
   }
 
   #countCloseCode(closeCode: number): void {

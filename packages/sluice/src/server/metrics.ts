@@ -1,5 +1,6 @@
 import type { ConnectionCounters } from "../connection/connection.ts";
 import type { KeepaliveVerdict } from "../connection/keepalive.ts";
+import type { PlatformFallback } from "../node/platform-fallbacks.ts";
 import type { BroadcastMiss } from "./broadcast.ts";
 
 /**
@@ -22,6 +23,8 @@ export interface ServerMetrics extends ConnectionCounters {
   readonly handshakesRefused: number;
   /** Requests whose client went away before the answer. */
   readonly handshakesLost: number;
+  /** TCP connections that were cut off unanswered, as too many sockets had sent no request yet; counts as `maxConnections`. */
+  readonly socketsDropped: number;
   /**
    * `handshakesRefused` by why: the name of a limit such as `maxConnections`, or `request` (it is no valid handshake), `path`,
    * `origin`, `hook` (a Response of yours), `error` (something of yours threw), `closing` (after `drain()` or `close()`).
@@ -68,6 +71,10 @@ export interface ServerMetrics extends ConnectionCounters {
   readonly budgetGivenUp: number;
   /** Messages of `broadcast()` that did not reach a connection, as in its result. */
   readonly broadcastMissed: Readonly<Record<BroadcastMiss, number>>;
+  /** Connections whose socket is of a kind that is read the slower way, with a buffer for each read. */
+  readonly slowReads: number;
+  /** 1 for each faster way that this process lacks, as its runtime is not as expected; else 0. */
+  readonly fallbacks: Readonly<Record<PlatformFallback, 0 | 1>>;
 }
 
 /** Keys that a peer can choose: as many are kept, so that it cannot make a time series of each connection. */

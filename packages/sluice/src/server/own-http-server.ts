@@ -6,8 +6,16 @@ import { type RefusalSender, refuse } from "./refusal.ts";
 import { DEFAULT_SERVER_LIMITS, MAX_LINGERING_REFUSALS } from "./server-limits.ts";
 import { getPath } from "./upgrade-router.ts";
 
-/** The HTTP server behind a port of our own: no path of it lets an error or an idle client through. */
-export function createOwnHttpServer(options: OwnPortOptions, refusals: RefusalSender): HttpServer | HttpsServer {
+/**
+ * The HTTP server behind a port of our own: no path of it lets an error or an idle client through.
+ *
+ * @param onDrop called for each socket that was dropped unanswered
+ */
+export function createOwnHttpServer(
+  options: OwnPortOptions,
+  refusals: RefusalSender,
+  onDrop: () => void,
+): HttpServer | HttpsServer {
   const limits = DEFAULT_SERVER_LIMITS;
   const timeoutMs = options.handshakeTimeoutMs ?? limits.handshakeTimeoutMs;
   // Node takes an integer, and 0 for none.
@@ -31,6 +39,7 @@ export function createOwnHttpServer(options: OwnPortOptions, refusals: RefusalSe
     (options.maxConnections ?? limits.maxConnections) +
     (options.maxPendingHandshakes ?? limits.maxPendingHandshakes) +
     MAX_LINGERING_REFUSALS;
+  server.on("drop", onDrop);
   // Node would end the connection without a word.
   server.on("connect", (_, socket: Duplex) => refusals.send(socket, refuse(405, ONLY_GET, [["Allow", "GET"]]).refusal));
   server.on("clientError", (error: NodeJS.ErrnoException, socket: Duplex) => answerBadRequest(error, socket, refusals));

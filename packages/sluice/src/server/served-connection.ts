@@ -26,8 +26,8 @@ export class ServedConnection implements OpenConnection, ConnectionWatcher {
     this.#tally = tally;
   }
 
-  onOpen(openCount: number, info: { protocol: string; extensions: string }): void {
-    this.#tally.countOpen(openCount);
+  onOpen(openCount: number, info: { protocol: string; extensions: string; isReadStatically: boolean }): void {
+    this.#tally.countOpen(openCount, info.isReadStatically);
     const { protocol, extensions } = info;
     publish("sluice:connection:open", () => ({ connection: this.#describe(), protocol, extensions }));
   }

@@ -251,7 +251,7 @@ export class Upgrader {
       admission.release();
       served.onSocketGone();
     });
-    served.onOpen(this.connections.size, { protocol, extensions });
+    served.onOpen(this.connections.size, { protocol, extensions, isReadStatically: transport.isReadStatically });
     return stream;
   }
 

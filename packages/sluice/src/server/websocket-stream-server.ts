@@ -59,14 +59,18 @@ export class WebSocketStreamServer {
   constructor(options: ServerOptions) {
     validateServerOptions(options);
     this.#reportError = createErrorReporter(options.onError);
-    this.#upgrader = new Upgrader(options, realClock, new Tally(this), (error) => this.#reportError(error, null));
+    const tally = new Tally(this);
+    this.#upgrader = new Upgrader(options, realClock, tally, (error) => this.#reportError(error, null));
     const highWaterMark = options.connectionsHighWaterMark ?? DEFAULT_SERVER_LIMITS.connectionsHighWaterMark;
     this.#queue = new AcceptQueue(highWaterMark, (unread) => this.#stopAccepting(unread));
     if (options.noServer === true) {
       this.#listening.reject(new Error("Cannot tell where the server listens as it was made with noServer"));
       return;
     }
-    const ownServer = options.server === undefined ? createOwnHttpServer(options, this.#upgrader.refusals) : null;
+    const ownServer =
+      options.server === undefined
+        ? createOwnHttpServer(options, this.#upgrader.refusals, () => tally.countDroppedSocket())
+        : null;
     this.#ownServer = ownServer;
     const httpServer = ownServer ?? (options.server as HttpServer | HttpsServer);
     this.#removeRoute = addUpgradeRoute(httpServer, {
