@@ -68,6 +68,10 @@ describe("observeServer", () => {
     await writable.getWriter().write("hello");
     expect((await readable.getReader().read()).value).toBe("hello");
     const open = await collectUntil((values) => values["sluice.rtt"] === 1);
+    const metrics = (await reader.collect()).resourceMetrics.scopeMetrics.flatMap((scope) => scope.metrics);
+    const rtt = metrics.find(({ descriptor }) => descriptor.name === "sluice.rtt");
+    // In seconds: 0.001 to 10, not the SDK's 0 to 10,000.
+    expect(rtt?.dataPoints[0]?.value).toMatchObject({ buckets: { boundaries: expect.arrayContaining([0.001, 10]) } });
     const traffic = {
       "sluice.connections.opened": 1,
       "sluice.messages{direction=in}": 1,
@@ -92,29 +96,46 @@ describe("observeServer", () => {
 });
 
 describe("the program", () => {
-  it("exports at intervals, and a last time at its end", async () => {
-    const { child, exit } = start("--port", "0", "--interval", "0.1");
-    let url = "";
-    for await (const [line] of on(createInterface(child.stderr), "line", { close: ["close"] })) {
-      url = /^WebSocket: (ws:\S+)$/.exec(line as string)?.[1] ?? "";
-      if (url !== "") break;
-    }
-    const stream = new WebSocketStream(url);
-    await stream.opened;
+  it.each(["SIGINT", "SIGTERM"] as const)(
+    "exports at intervals; on %s tells its clients, and exports",
+    async (signal) => {
+      const { child, exit } = start("--port", "0", "--interval", "0.1");
+      let url = "";
+      for await (const [line] of on(createInterface(child.stderr), "line", { close: ["close"] })) {
+        url = /^WebSocket: (ws:\S+)$/.exec(line as string)?.[1] ?? "";
+        if (url !== "") break;
+      }
+      const stream = new WebSocketStream(url);
+      await stream.opened;
+      for await (const [line] of on(createInterface(child.stdout), "line", { close: ["close"] })) {
+        if (JSON.parse(line as string)["sluice.connections"] === 1) break;
+      }
+      child.kill(signal);
+      expect(await stream.closed).toEqual({ closeCode: 1001, reason: "" });
+      const { code, output } = await exit;
+      expect(code).toBe(0);
+      const last = JSON.parse(output.trimEnd().split("\n").at(-1) as string);
+      expect(last).toMatchObject({ "sluice.connections": 0, "sluice.closes{code=1001}": 1 });
+    },
+  );
+
+  it("shows who waits for whom: a client of the demo that reads nothing", async () => {
+    const { child, exit } = start("--port", "0", "--interval", "0.1", "--demo", "2");
+    let values: Record<string, number> = {};
     for await (const [line] of on(createInterface(child.stdout), "line", { close: ["close"] })) {
-      if (JSON.parse(line as string)["sluice.connections"] === 1) break;
+      values = JSON.parse(line as string);
+      if ((values["sluice.output{state=peer}"] ?? 0) > 0) break;
     }
+    expect(values["sluice.input{state=paused}"]).toBeGreaterThan(1);
+    expect(values["sluice.held{direction=out}"]).toBeLessThan(1_048_576);
     child.kill("SIGINT");
-    const { code, output } = await exit;
-    expect(code).toBe(0);
-    const last = JSON.parse(output.trimEnd().split("\n").at(-1) as string);
-    expect(last).toMatchObject({ "sluice.connections": 0, "sluice.closes{code=1001}": 1 });
+    expect((await exit).code).toBe(0);
   });
 
   it("--help says what there is", async () => {
     const { code, output, errors } = await start("--help").exit;
     expect([code, errors]).toEqual([0, ""]);
-    for (const option of ["--host", "--port", "--interval", "--help"]) expect(output).toContain(option);
+    for (const option of ["--host", "--port", "--interval", "--demo", "--help"]) expect(output).toContain(option);
   });
 
   it.each([
@@ -131,6 +152,7 @@ describe("the program", () => {
     const { code, errors } = await start("--port", String(port)).exit;
     blocker.close();
     expect(code).toBe(1);
-    expect(errors).toBe(`Another program listens on 127.0.0.1:${port}. Choose another --port, or 0 for any.\n`);
+    const hint = "it is in use: stop the other process, or choose another port (0 takes a free one)";
+    expect(errors).toBe(`Cannot listen on 127.0.0.1, port ${port} as ${hint}\n`);
   });
 });

@@ -6,6 +6,8 @@ export interface Options {
   readonly port: number;
   /** Between two exports. */
   readonly intervalMs: number;
+  /** Clients of our own that make something to see. */
+  readonly demoClients: number;
 }
 
 /** Something the person at the terminal can put right. Shown without a stack trace. */
@@ -22,12 +24,14 @@ Options
   --host NAME          interface to listen on (127.0.0.1)
   --port NUMBER        port to listen on, 0 for any (8080)
   --interval SECONDS   time between two exports (10)
+  --demo COUNT         that many clients of its own, so that there is something to see: all but the first read
+                       what they get, and the first reads nothing (0)
   --help               show this
 
-Ctrl-C closes the connections, exports once more and ends the program.
+Ctrl-C (or SIGTERM) tells the clients, waits for them, exports once more and ends the program; a second one ends it at once.
 
 Exit status
-  0  ended with Ctrl-C, or help was asked for
+  0  ended in order, or help was asked for
   1  it could not start
   2  the options are wrong`;
 
@@ -44,16 +48,23 @@ export function parseOptions(args: readonly string[]): Options | null {
     host: values.host ?? "127.0.0.1",
     port: toNumber("port", values.port ?? "8080", /^\d+$/, 0, 65_535),
     intervalMs: toNumber("interval", values.interval ?? "10", /^\d+(\.\d+)?$/, 0.1, 3_600) * 1000,
+    demoClients: toNumber("demo", values.demo ?? "0", /^\d+$/, 0, 1_000),
   };
 }
 
-function parse(args: readonly string[]): { host?: string; port?: string; interval?: string; help?: boolean } {
+function parse(args: readonly string[]): {
+  host?: string;
+  port?: string;
+  interval?: string;
+  demo?: string;
+  help?: boolean;
+} {
   const text = { type: "string" } as const;
   try {
     return parseArgs({
       // A "--" that came through a package manager means nothing here.
       args: args.filter((arg) => arg !== "--"),
-      options: { host: text, port: text, interval: text, help: { type: "boolean" } },
+      options: { host: text, port: text, interval: text, demo: text, help: { type: "boolean" } },
     }).values;
   } catch (error) {
     throw new UserError(`${(error as Error).message.split(". ", 1)[0]}. See --help for the options that there are.`);

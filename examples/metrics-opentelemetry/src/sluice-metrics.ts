@@ -4,7 +4,7 @@ import type { DiagnosticsMessages } from "sluice";
 import type { ServerMetrics, WebSocketStreamServer } from "sluice/server";
 
 /** What one instrument observes: its values, by attribute, out of the server's own. */
-interface Family {
+export interface Family {
   /** A total only grows; a level goes both ways, and adds up over several servers. */
   readonly type: "total" | "level";
   readonly name: string;
@@ -20,12 +20,14 @@ const seconds = (ms: number): number => ms / 1000;
 const BYTES = "By";
 const SECONDS = "s";
 
-const FAMILIES: readonly Family[] = [
+/** All that is observed of `server.metrics()`, without the prefix of their names. */
+export const FAMILIES: readonly Family[] = [
   total("connections.opened", "Connections opened", "{connection}", null, (m) => one(m.connectionsTotal)),
   level("connections", "Connections open", "{connection}", null, (m) => one(m.connectionsOpen)),
   level("handshakes.pending", "Handshakes that wait", "{handshake}", null, (m) => one(m.handshakesPending)),
   total("handshakes.refused", "Handshakes refused", "{handshake}", "reason", (m) => m.refusalsByReason),
   total("handshakes.lost", "Handshakes whose client went away", "{handshake}", null, (m) => one(m.handshakesLost)),
+  total("sockets.dropped", "Sockets cut off before their request", "{socket}", null, (m) => one(m.socketsDropped)),
   total("messages", "Messages", "{message}", "direction", (m) => ({ in: m.messagesReceived, out: m.messagesSent })),
   total("io", "Bytes on the wire, above TLS", BYTES, "direction", (m) => ({ in: m.bytesReceived, out: m.bytesSent })),
   level("held", "Bytes held in memory", BYTES, "direction", (m) => ({ in: m.heldBytesIn, out: m.heldBytesOut })),
@@ -42,17 +44,25 @@ const FAMILIES: readonly Family[] = [
   total("pings", "Pings", "{ping}", "direction", (m) => ({ in: m.pingsReceived, out: m.pingsSent })),
   total("pongs", "Answers to our Pings", "{pong}", null, (m) => one(m.pongsReceived)),
   total("closes", "Connections ended", "{connection}", "code", (m) => m.closesByCode),
-  total("errors", "What connections ended of", "{connection}", "code", (m) => m.errorsByCode),
+  total("closes.unclean", "Connections that did not end as they should", "{connection}", null, (m) =>
+    one(m.closesUnclean),
+  ),
+  total("errors", "What the unclean ones ended of", "{connection}", "code", (m) => m.errorsByCode),
   total("limits", "Connections ended and handshakes refused at a limit", "{event}", "limit", (m) => m.limitsByName),
   total("keepalive.verdicts", "Connections given up", "{connection}", "verdict", (m) => m.keepaliveVerdicts),
   level("budget.used", "What is charged to the memory budget", BYTES, null, (m) => one(m.budgetUsedBytes)),
-  level("budget.limit", "The memory budget", BYTES, null, (m) => one(m.budgetBytes)),
+  level("budget.limit", "The memory budget's marks", BYTES, "mark", (m) => ({
+    soft: m.budgetSoftBytes,
+    hard: m.budgetBytes,
+  })),
   total("budget.events", "Marks passed, connections given up", "{event}", "event", (m) => ({
     soft: m.budgetSoftHits,
     hard: m.budgetHardHits,
     given_up: m.budgetGivenUp,
   })),
   total("broadcast.missed", "Messages that missed a connection", "{message}", "why", (m) => m.broadcastMissed),
+  total("slow_reads", "Connections that are read the slower way", "{connection}", null, (m) => one(m.slowReads)),
+  level("fallbacks", "1 for a faster way that this process lacks", "{fallback}", "what", (m) => m.fallbacks),
 ];
 
 /**
@@ -82,7 +92,12 @@ export function observeServer(server: WebSocketStreamServer, meter: Meter, prefi
   };
   meter.addBatchObservableCallback(observe, observables);
   // The server counts round trips and knows the longest. For a histogram each is needed: a channel has them.
-  const roundTrips = meter.createHistogram(`${prefix}rtt`, { description: "Round trips of Pings", unit: SECONDS });
+  const roundTrips = meter.createHistogram(`${prefix}rtt`, {
+    description: "Round trips of Pings",
+    unit: SECONDS,
+    // The SDK's own are made for milliseconds: all would fall into the first.
+    advice: { explicitBucketBoundaries: [0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10] },
+  });
   const onRoundTrip = (message: unknown): void => {
     const { connection, rttMs } = message as DiagnosticsMessages["sluice:keepalive:rtt"];
     // Other servers and clients of this process publish there too.

@@ -87,6 +87,7 @@ describe("the page under /metrics", () => {
     };
     expect(Object.fromEntries(open)).toMatchObject({ ...traffic, sluice_connections: 1 });
     expect(open.has("process_resident_memory_bytes")).toBe(true);
+    expect(open.get('sluice_fallbacks{what="zlib"}')).toBe(0);
     const end = 'sluice_closes_total{code="4001"}';
     stream.close({ closeCode: 4001 });
     const closed = await scrapeUntil(page, (all) => all.get("sluice_connections") === 0 && all.get(end) === 1);
@@ -116,6 +117,17 @@ describe("the page under /metrics", () => {
     const samples = await scrapeUntil(page, (all) => (all.get('sluice_output_seconds_total{state="peer"}') ?? 0) > 0);
     expect(samples.get('sluice_input_seconds_total{state="paused"}')).toBeGreaterThan(1);
     expect(samples.get('sluice_held_bytes{direction="out"}')).toBeLessThan(1_048_576);
+  });
+});
+
+describe("the end", () => {
+  it.each(["SIGINT", "SIGTERM"] as const)("on %s the clients are told first", async (signal) => {
+    const { url, child, exit } = await startListening("--demo", "2");
+    const stream = new WebSocketStream(url);
+    await stream.opened;
+    child.kill(signal);
+    expect(await stream.closed).toEqual({ closeCode: 1001, reason: "" });
+    expect(await exit).toMatchObject({ code: 0, errors: "" });
   });
 });
 

@@ -27,10 +27,10 @@ Options
                   what they get, and the first reads nothing (0)
   --help          show this
 
-Ctrl-C closes the connections and ends the program.
+Ctrl-C (or SIGTERM) tells the clients, waits for them and ends the program; a second one ends it at once.
 
 Exit status
-  0  ended with Ctrl-C, or help was asked for
+  0  ended in order, or help was asked for
   1  it could not start
   2  the options are wrong`;
 

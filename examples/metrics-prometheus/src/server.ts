@@ -8,6 +8,7 @@ import { SluiceMetrics } from "./sluice-metrics.ts";
 /** The running program. */
 export interface RunningServer {
   readonly port: number;
+  /** Tells every client that it goes, waits for their answers, and ends what has not answered after five seconds. */
   close(): Promise<void>;
 }
 
@@ -20,8 +21,9 @@ export async function startServer(options: { host: string; port: number }): Prom
   const registry = new Registry();
   const http = createServer((request, response) => {
     const { pathname } = new URL(request.url ?? "/", "http://localhost");
-    if (pathname === "/metrics" && request.method === "GET") void answerWithMetrics(response);
-    else answer(response, 404, "text/plain", "There is a page at /metrics and a WebSocket at /echo\n");
+    if (pathname === "/metrics" && request.method === "GET") {
+      answerWithMetrics(response).catch((error: unknown) => answer(response, 500, "text/plain", `${error}\n`));
+    } else answer(response, 404, "text/plain", "There is a page at /metrics and a WebSocket at /echo\n");
   });
   const server = await serve({ server: http, path: "/echo", memoryBudgetBytes: 64 * 1_048_576 }, async (stream) => {
     const { readable, writable } = await stream.opened;
@@ -40,8 +42,10 @@ export async function startServer(options: { host: string; port: number }): Prom
   return {
     port: (http.address() as AddressInfo).port,
     async close() {
-      metrics.close();
+      // New clients are refused meanwhile, and the page still answers.
+      await server.drain({ deadlineMs: 5_000 });
       await server.close();
+      metrics.close();
       http.closeAllConnections();
       await new Promise((resolve) => http.close(resolve));
     },

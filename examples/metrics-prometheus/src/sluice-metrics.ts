@@ -4,7 +4,7 @@ import type { DiagnosticsMessages } from "sluice";
 import type { ServerMetrics, WebSocketStreamServer } from "sluice/server";
 
 /** What one name on the page shows: its values, by label, out of the server's own. */
-interface Family {
+export interface Family {
   readonly type: "counter" | "gauge";
   readonly name: string;
   readonly help: string;
@@ -17,13 +17,15 @@ const one = (value: number): Record<string, number> => ({ "": value });
 /** Prometheus counts in seconds. */
 const seconds = (ms: number): number => ms / 1000;
 
-const FAMILIES: readonly Family[] = [
+/** All that the page shows of `server.metrics()`, without the prefix of their names. */
+export const FAMILIES: readonly Family[] = [
   counter("connections_total", "Connections opened", null, (m) => one(m.connectionsTotal)),
   gauge("connections", "Connections open", null, (m) => one(m.connectionsOpen)),
   gauge("connections_peak", "The most connections at once", null, (m) => one(m.connectionsPeak)),
   gauge("handshakes_pending", "Handshakes that wait for their answer", null, (m) => one(m.handshakesPending)),
   counter("handshakes_refused_total", "Handshakes refused", "reason", (m) => m.refusalsByReason),
   counter("handshakes_lost_total", "Handshakes whose client went away", null, (m) => one(m.handshakesLost)),
+  counter("sockets_dropped_total", "Sockets cut off before their request", null, (m) => one(m.socketsDropped)),
   counter("messages_total", "Messages", "direction", (m) => ({ in: m.messagesReceived, out: m.messagesSent })),
   counter("bytes_total", "Bytes on the wire, above TLS", "direction", (m) => ({
     in: m.bytesReceived,
@@ -43,6 +45,7 @@ const FAMILIES: readonly Family[] = [
   })),
   counter("pings_total", "Pings", "direction", (m) => ({ in: m.pingsReceived, out: m.pingsSent })),
   counter("pongs_received_total", "Answers to our Pings", null, (m) => one(m.pongsReceived)),
+  gauge("rtt_max_seconds", "The longest round trip of a Ping", null, (m) => one(seconds(m.rttMaxMs))),
   counter("closes_total", "Connections ended", "code", (m) => m.closesByCode),
   counter("closes_unclean_total", "Connections that did not end as they should", null, (m) => one(m.closesUnclean)),
   counter("errors_total", "What the unclean ones ended of", "code", (m) => m.errorsByCode),
@@ -59,6 +62,8 @@ const FAMILIES: readonly Family[] = [
     given_up: m.budgetGivenUp,
   })),
   counter("broadcast_missed_total", "Messages of broadcasts that missed a connection", "why", (m) => m.broadcastMissed),
+  counter("slow_reads_total", "Connections that are read the slower way", null, (m) => one(m.slowReads)),
+  gauge("fallbacks", "1 for a faster way that this process lacks", "what", (m) => m.fallbacks),
 ];
 
 /** A WebSocket server's numbers in a registry of prom-client. */
