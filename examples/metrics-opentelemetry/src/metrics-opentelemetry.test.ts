@@ -140,6 +140,7 @@ describe("the program", () => {
 
   it.each([
     [["--interval", "0"], "--interval must be a number from 0.1 to 3600: current value is 0\n"],
+    [["--demo", "1.5"], "--demo must be a whole number from 0 to 1000: current value is 1.5\n"],
     [["--prot", "1"], "Unknown option '--prot'. See --help for the options that there are.\n"],
   ])("%j is refused", async (args, text) => {
     expect(await start(...args).exit).toEqual({ code: 2, output: "", errors: text });

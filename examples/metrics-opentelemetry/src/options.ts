@@ -35,6 +35,9 @@ Exit status
   1  it could not start
   2  the options are wrong`;
 
+const WHOLE = /^\d+$/;
+const DECIMAL = /^\d+(\.\d+)?$/;
+
 /**
  * Reads the arguments.
  *
@@ -46,9 +49,9 @@ export function parseOptions(args: readonly string[]): Options | null {
   if (values.help === true) return null;
   return {
     host: values.host ?? "127.0.0.1",
-    port: toNumber("port", values.port ?? "8080", /^\d+$/, 0, 65_535),
-    intervalMs: toNumber("interval", values.interval ?? "10", /^\d+(\.\d+)?$/, 0.1, 3_600) * 1000,
-    demoClients: toNumber("demo", values.demo ?? "0", /^\d+$/, 0, 1_000),
+    port: toNumber("port", values.port ?? "8080", WHOLE, 0, 65_535),
+    intervalMs: toNumber("interval", values.interval ?? "10", DECIMAL, 0.1, 3_600) * 1000,
+    demoClients: toNumber("demo", values.demo ?? "0", WHOLE, 0, 1_000),
   };
 }
 
@@ -74,5 +77,6 @@ function parse(args: readonly string[]): {
 function toNumber(name: string, value: string, form: RegExp, lowest: number, highest: number): number {
   const number = form.test(value) ? Number(value) : Number.NaN;
   if (number >= lowest && number <= highest) return number;
-  throw new UserError(`--${name} must be a number from ${lowest} to ${highest}: current value is ${value}`);
+  const kind = form === WHOLE ? "a whole number" : "a number";
+  throw new UserError(`--${name} must be ${kind} from ${lowest} to ${highest}: current value is ${value}`);
 }
