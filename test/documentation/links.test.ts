@@ -17,7 +17,7 @@ function findTargets(path: string): string[] {
 }
 
 describe("links to files", () => {
-  it.each(["SECURITY.md", "README.md", "docs/README.md", "docs/errors.md", "docs/limits.md"])(
+  it.each(["SECURITY.md", "README.md", "docs/README.md", "docs/errors.md", "docs/limits.md", "docs/observability.md"])(
     "%s names files that exist",
     (path) => {
       const targets = findTargets(path);
