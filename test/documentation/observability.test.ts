@@ -88,7 +88,7 @@ describe("docs/observability.md: counters and states", () => {
     const names = states.map((row) => codeOf(row["of a server"]));
     expect(names).toEqual([
       ...["connectionsOpen", "handshakesPending", "heldBytesIn", "heldBytesOut"],
-      ...["budgetBytes", "budgetSoftBytes", "budgetUsedBytes"],
+      ...["budgetBytes", "budgetSoftBytes", "budgetUsedBytes", "fallbacks"],
     ]);
   });
 });
@@ -129,7 +129,7 @@ describe("docs/observability.md: the names that the examples export", () => {
     const exporter = new SluiceMetrics(fake, registry);
     exporter.update();
     exporter.close();
-    const samples = (await registry.metrics()).split("\n").filter((line) => /^sluice_(?!rtt)/.test(line));
+    const samples = (await registry.metrics()).split("\n").filter((line) => /^sluice_(?!rtt_seconds)/.test(line));
     const shown = new Map(samples.map((line) => line.split(" ") as [string, string]));
     const numeric = new Map([...shown].map(([name, value]) => [name, Number(value)]));
     expect(Object.fromEntries(numeric)).toEqual(Object.fromEntries(expectedOf("Prometheus")));

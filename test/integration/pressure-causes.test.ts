@@ -24,7 +24,7 @@ async function connect(options: Partial<OwnPortOptions> & { bytesPerTick?: numbe
 }
 
 /** Sends as fast as it may. */
-async function flood(writable: WritableStream<Uint8Array>): Promise<void> {
+async function flood(writable: WritableStream<string | BufferSource>): Promise<void> {
   const writer = writable.getWriter();
   for (;;) await writer.write(MESSAGE);
 }
