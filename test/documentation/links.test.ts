@@ -1,4 +1,4 @@
-import { existsSync, readFileSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { type MarkedToken, marked, type Token } from "marked";
@@ -16,13 +16,27 @@ function findTargets(path: string): string[] {
   return targets.filter((target) => target !== "");
 }
 
-describe("links to files", () => {
-  it.each(["SECURITY.md", "README.md", "docs/README.md", "docs/errors.md", "docs/limits.md", "docs/observability.md"])(
-    "%s names files that exist",
-    (path) => {
-      const targets = findTargets(path);
-      expect(targets.length).toBeGreaterThan(0);
-      expect(targets.filter((target) => !existsSync(join(root, dirname(path), target)))).toEqual([]);
-    },
+/** Every Markdown file that people wrote. */
+function findDocuments(): string[] {
+  const list = (folder: string, recursive: boolean): string[] =>
+    readdirSync(join(root, folder), { recursive, encoding: "utf8" }).map((path) => join(folder, path));
+  const readmes = ["packages", "examples"]
+    .flatMap((folder) => list(folder, false))
+    .map((path) => join(path, "README.md"));
+  return [...list("", false), ...list("docs", true), ...readmes].filter(
+    (path) => path.endsWith(".md") && existsSync(join(root, path)),
   );
+}
+
+const documents = findDocuments().map((path) => ({ path, targets: findTargets(path) }));
+
+describe("links to files", () => {
+  it("are there to be checked", () => {
+    expect(documents.length).toBeGreaterThan(20);
+    expect(documents.flatMap(({ targets }) => targets).length).toBeGreaterThan(50);
+  });
+
+  it.each(documents)("$path names files that exist", ({ path, targets }) => {
+    expect(targets.filter((target) => !existsSync(join(root, dirname(path), target)))).toEqual([]);
+  });
 });
