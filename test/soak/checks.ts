@@ -27,6 +27,9 @@ const HANDLES: Tolerance = { ratio: 0.1, floor: 50 };
 /** Code, caches and pools of the server's process that stay when all connections have gone. */
 const AT_REST: Tolerance = { ratio: 0, floor: 24 * MIB };
 
+/** What a run must be longer than a stall for: all connections open and what waited is delivered, also on a busy machine. */
+const STALL_MARGIN_MS = 45_000;
+
 /** Categories of faults that each make a line, with what it is called when there is none. */
 const FAULT_LINES: readonly (readonly [name: string, categories: readonly string[]])[] = [
   ["nothing acknowledged was lost", ["lost", "gap"]],
@@ -57,7 +60,7 @@ function checkFaults(name: string, categories: readonly string[], faults: readon
 
 /** Only a run that is long enough can tell. */
 function checkStalls({ ranMs, stallMs, stalledConnections, pings, pongs }: RunRecord, fullStalls: number): Check[] {
-  if (ranMs < 1.5 * stallMs) return [];
+  if (ranMs < stallMs + STALL_MARGIN_MS) return [];
   const seconds = Math.round(stallMs / 1_000);
   const lived: Check = {
     name: "stalled connections lived, and delivered everything then",
@@ -65,8 +68,9 @@ function checkStalls({ ranMs, stallMs, stalledConnections, pings, pongs }: RunRe
     text: `${fullStalls} stalls of ${seconds} s, ${stalledConnections} at a time`,
   };
   if (stallMs < 3 * KEEP_ALIVE.intervalMs) return [lived];
-  const text = `${pings} Pings, ${pongs} answers under way at once`;
-  return [lived, { name: "heartbeats went on in the meantime", isOk: pings > 0 && pongs > 0, text }];
+  // An answer stands behind the data that nobody reads: there need not be one.
+  const text = `${pings} Pings on the open connections of the group at once, ${pongs} of them answered`;
+  return [lived, { name: "heartbeats went on in the meantime", isOk: pings > 0, text }];
 }
 
 function checkGrowth({ title, measurements }: WatchedProcess, warmUpMs: number): Check[] {

@@ -25,7 +25,7 @@ export async function main(args: readonly string[], programs: Programs): Promise
     const outcome = await run.run();
     const checks = createChecks(outcome);
     console.log(`\n${createReport(options, outcome, checks)}`);
-    if (options.jsonPath !== null) writeFileSync(options.jsonPath, JSON.stringify(createResults(checks)));
+    if (options.jsonPath !== null) writeFileSync(options.jsonPath, JSON.stringify(createResults(outcome, checks)));
     return checks.every(({ isOk }) => isOk) ? 0 : 1;
   } catch (error) {
     console.error(`The soak could not be run: ${(error as Error).message}`);

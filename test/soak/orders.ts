@@ -8,6 +8,8 @@ export type Order =
   | { readonly type: "start"; readonly server: ServerOrder }
   | { readonly type: "start"; readonly client: ClientOrder }
   | { readonly type: "sample"; readonly number: number }
+  /** Nobody stands still at first any longer. */
+  | { readonly type: "resume" }
   /** End every session with nothing lost, and begin none. */
   | { readonly type: "finish" };
 

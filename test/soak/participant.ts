@@ -63,6 +63,11 @@ export class Participant {
     }
   }
 
+  /** Lets the readers go on that stand still. */
+  resume(): void {
+    for (const session of this.#sessions) session.resume();
+  }
+
   /** Ends every session with nothing lost. */
   finish(): void {
     for (const session of this.#sessions) session.finish();

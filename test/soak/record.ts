@@ -39,7 +39,7 @@ export interface RunRecord {
   readonly stalledConnections: number;
   /** Client processes that were killed and begun anew. */
   kills: number;
-  /** Most heartbeats seen at once on the connections of the stalled group, and their answers. */
+  /** Most heartbeats that one process counted on the open connections of the stalled group, and their answers. */
   pings: number;
   pongs: number;
 }

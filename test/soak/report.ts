@@ -26,10 +26,17 @@ export function createReport(options: SoakOptions, outcome: SoakOutcome, checks:
   return lines.join("\n");
 }
 
-/** As a test runner's results: what `.ci/run` counts. */
-export function createResults(checks: readonly Check[]): object {
+/** As a test runner's results, which `.ci/run` counts, and every measurement, for those who want to draw them. */
+export function createResults({ record }: SoakOutcome, checks: readonly Check[]): object {
   const failed = checks.filter(({ isOk }) => !isOk).length;
-  return { numPassedTests: checks.length - failed, numFailedTests: failed, testResults: [] };
+  const { server, client } = record;
+  return {
+    numPassedTests: checks.length - failed,
+    numFailedTests: failed,
+    testResults: [],
+    checks,
+    measurements: { server: server.measurements, client: client.measurements },
+  };
 }
 
 function describeTraffic({ record, ledger: { counts } }: SoakOutcome): string[] {

@@ -62,7 +62,7 @@ export class SoakRun {
       ranMs: 0,
       warmUpMs: runMs,
       runMs,
-      stallMs: Math.min(STALL_MS, 0.4 * runMs),
+      stallMs: Math.min(STALL_MS, runMs / 2),
       stalledConnections: Math.min(STALLED_CONNECTIONS, Math.floor(options.connections / 5)),
       kills: 0,
       pings: 0,
@@ -184,6 +184,7 @@ export class SoakRun {
   async #windDown(): Promise<void> {
     this.#say("winding down");
     const finished = this.#clients.map((client) => client.next("finished", 3 * PATIENCE_MS));
+    this.#server.send({ type: "resume" });
     for (const client of this.#clients) client.send({ type: "finish" });
     await Promise.all(finished);
     // The server hears of the last ends a moment later than the clients.
@@ -217,8 +218,12 @@ export class SoakRun {
     this.#latest = server ?? this.#latest;
     keep(this.#record.server, server);
     keep(this.#record.client, client);
-    this.#record.pings = Math.max(this.#record.pings, client?.traffic.pings ?? 0);
-    this.#record.pongs = Math.max(this.#record.pongs, client?.traffic.pongs ?? 0);
+    for (const { traffic } of [server, client].filter(
+      (measurement) => measurement !== null && measurement !== undefined,
+    )) {
+      this.#record.pings = Math.max(this.#record.pings, traffic.pings);
+      this.#record.pongs = Math.max(this.#record.pongs, traffic.pongs);
+    }
   }
 
   async #measure(child: Child): Promise<Measurement | null> {

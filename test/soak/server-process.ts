@@ -42,6 +42,7 @@ process.on("message", (order: Order) => {
       order.number,
       servers.map((server) => server.metrics()),
     );
+  if (order.type === "resume") participant?.resume();
   if (order.type === "finish") {
     participant?.tellOverdue(0);
     send({ type: "finished" });

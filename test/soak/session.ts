@@ -98,6 +98,11 @@ export class Session {
     };
   }
 
+  /** Lets the reader go on, if it stands still. */
+  resume(): void {
+    this.#readerPause.wake();
+  }
+
   /** Ends it now, with nothing lost, whatever the plan says. */
   finish(): void {
     this.#mustEnd = true;
