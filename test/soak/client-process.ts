@@ -59,13 +59,18 @@ class Client {
   /** One session after the other. @param onOpen called when the first one is there, or has failed */
   async #keepOpen(place: number, onOpen: () => void): Promise<void> {
     while (!this.#isFinishing) {
-      const plan = this.#createPlan(place);
-      const { channel, kill } = connectChannel(plan, this.#order);
-      await this.participant.run(plan, channel, kill, onOpen);
+      await this.#runSession(place, onOpen);
       onOpen();
       await new Promise((resolve) => setTimeout(resolve, LONGEST_RECONNECT_MS * this.#random()));
     }
     onOpen();
+  }
+
+  /** A function of its own: a loop that awaits would keep the connection before in a register, and with it all it holds. */
+  #runSession(place: number, onOpen: () => void): Promise<void> {
+    const plan = this.#createPlan(place);
+    const { channel, kill } = connectChannel(plan, this.#order);
+    return this.participant.run(plan, channel, kill, onOpen);
   }
 
   #createPlan(place: number): SessionPlan {

@@ -1,3 +1,4 @@
+import { availableParallelism } from "node:os";
 import type { Check } from "./checks.ts";
 import { heldBounds } from "./held-bounds.ts";
 import type { SoakOptions } from "./options.ts";
@@ -13,7 +14,7 @@ export function createReport(options: SoakOptions, outcome: SoakOutcome, checks:
   const failed = checks.filter(({ isOk }) => !isOk);
   const lines = [
     `Soak: ${options.connections} connections, ${(record.ranMs / 60_000).toFixed(2)} minutes, seed ${options.seed}, ` +
-      `Node ${process.versions.node} on ${process.platform}`,
+      `Node ${process.versions.node}, ${process.platform}, ${availableParallelism()} cores`,
     "",
     ...describeTraffic(outcome),
     "",
