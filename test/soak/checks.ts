@@ -1,5 +1,6 @@
 import { judgeGrowth, MIN_SAMPLES, type Tolerance } from "./growth.ts";
 import { KEEP_ALIVE } from "./keep-alive.ts";
+import { findLeftHandles } from "./left-handles.ts";
 import type { Fault, Measurement, RunRecord, WatchedProcess } from "./record.ts";
 import type { SoakOutcome } from "./run.ts";
 
@@ -118,11 +119,7 @@ function checkRest({ atRestBefore: before, atRestAfter: after }: RunRecord): Che
   const closed = sum((each) => each.closesTotal);
   const peak = Math.max(...metrics.map((each) => each.heldBytesPeak));
   const budget = Math.min(...metrics.map((each) => each.budgetBytes));
-  const left = Object.entries(after.sample.resources).flatMap(([type, count]) => {
-    if (type === "PipeWrap") return []; // its line to the run
-    const more = count - (before.sample.resources[type] ?? 0);
-    return more > 0 ? [`${more} ${type}`] : [];
-  });
+  const left = findLeftHandles(before.sample, after.sample);
   const heap = after.sample.heapUsed - before.sample.heapUsed;
   return [
     { name: "at rest the server has no connections", isOk: connections === 0, text: `${connections}` },

@@ -2,6 +2,7 @@ import { randomOf } from "../hostile/random.ts";
 import { createCertificate } from "../support/certificate.ts";
 import { Child } from "./child.ts";
 import { Ledger } from "./ledger.ts";
+import { findLeftHandles } from "./left-handles.ts";
 import { openFilesPrefix, readOpenFileLimits } from "./open-files.ts";
 import type { SoakOptions } from "./options.ts";
 import type { ClientOrder, Note } from "./orders.ts";
@@ -187,7 +188,7 @@ export class SoakRun {
     this.#server.send({ type: "resume" });
     for (const client of this.#clients) client.send({ type: "finish" });
     await Promise.all(finished);
-    // The server hears of the last ends a moment later than the clients.
+    // The server hears of the last ends a moment later than the clients, and its sockets linger a moment more.
     const deadlineMs = performance.now() + PATIENCE_MS;
     do {
       await this.#sleep(200);
@@ -205,8 +206,10 @@ export class SoakRun {
   }
 
   get #isAtRest(): boolean {
-    const traffic = this.#record.atRestAfter?.traffic;
-    return traffic?.open === 0 && traffic.metrics.every((metrics) => metrics.connectionsOpen === 0);
+    const { atRestBefore: before, atRestAfter: after } = this.#record;
+    if (before === null || after === null || after.traffic.open > 0) return false;
+    if (after.traffic.metrics.some((metrics) => metrics.connectionsOpen > 0)) return false;
+    return findLeftHandles(before.sample, after.sample).length === 0;
   }
 
   async #measureAll(): Promise<void> {
