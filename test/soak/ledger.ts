@@ -1,11 +1,6 @@
+import type { Fault, FaultCategory } from "./fault.ts";
 import type { Side } from "./plan.ts";
 import type { SessionEnd } from "./session.ts";
-
-/** A session that did not end as it may, for people. */
-export interface LedgerFault {
-  readonly category: "lost" | "invented" | "unclean";
-  readonly text: string;
-}
 
 /** Sums over what was compared. */
 export interface LedgerCounts {
@@ -48,7 +43,7 @@ export class Ledger {
   }
 
   /** Takes one end's report. @returns what is wrong with the session, once both are here */
-  add(end: SessionEnd): LedgerFault[] {
+  add(end: SessionEnd): Fault[] {
     const other = this.#waiting.get(end.id);
     if (other === undefined) {
       this.#waiting.set(end.id, end);
@@ -77,11 +72,11 @@ export class Ledger {
     );
   }
 
-  #compare(client: SessionEnd, server: SessionEnd): LedgerFault[] {
+  #compare(client: SessionEnd, server: SessionEnd): Fault[] {
     this.counts.sessions++;
     this.#countEnd(client);
     this.#countEnd(server);
-    const faults: LedgerFault[] = [];
+    const faults: Fault[] = [];
     const acts = [client.act, server.act];
     const ending = acts.includes("killed") ? "killed" : acts.includes("hasty") ? "hasty" : "agreed";
     this.counts[ending]++;
@@ -91,7 +86,7 @@ export class Ledger {
     ] as const) {
       const missing = sender.acknowledged - receiver.received;
       const where = `${sender.side} to ${receiver.side} of ${describe(client, server)}`;
-      const say = (category: LedgerFault["category"], text: string): void => {
+      const say = (category: FaultCategory, text: string): void => {
         faults.push({ category, text: `${where}: ${text}` });
       };
       if (receiver.received > sender.attempted) {

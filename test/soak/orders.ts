@@ -1,4 +1,5 @@
 import type { ServerMetrics } from "../../packages/sluice/src/server.ts";
+import type { Fault } from "./fault.ts";
 import type { Kind } from "./plan.ts";
 import type { ProcessSample } from "./process-sample.ts";
 import type { SessionEnd } from "./session.ts";
@@ -39,7 +40,7 @@ export type Note =
   /** The first time that all connections are open. */
   | { readonly type: "ramped" }
   | { readonly type: "ended"; readonly end: SessionEnd }
-  | { readonly type: "fault"; readonly category: string; readonly text: string }
+  | ({ readonly type: "fault" } & Fault)
   | { readonly type: "sample"; readonly number: number; readonly sample: ProcessSample; readonly traffic: Traffic }
   /** No session is left. */
   | { readonly type: "finished" };

@@ -1,5 +1,6 @@
 import type { ServerMetrics } from "../../packages/sluice/src/server.ts";
 import type { Channel } from "./channel.ts";
+import type { FaultCategory } from "./fault.ts";
 import { heldBounds } from "./held-bounds.ts";
 import { MessageBook } from "./messages.ts";
 import { Operations } from "./operations.ts";
@@ -43,7 +44,7 @@ export class Participant {
     return this.#sessions.size;
   }
 
-  fault(category: string, text: string): void {
+  fault(category: FaultCategory, text: string): void {
     if (this.#faults++ < MAX_FAULTS) send({ type: "fault", category, text });
   }
 
@@ -145,7 +146,7 @@ export function describeError(error: unknown): string {
 }
 
 /** Nothing may fail unseen; Ctrl-C is the run's affair; a process whose run is gone ends. */
-export function watchProcess(onFault: (category: string, text: string) => void): void {
+export function watchProcess(onFault: (category: FaultCategory, text: string) => void): void {
   process.on("unhandledRejection", (reason) => onFault("unhandled", describeError(reason)));
   process.on("uncaughtException", (error) => onFault("unhandled", error.stack ?? String(error)));
   process.on("warning", (warning) => onFault("warning", `${warning.name}: ${warning.message}`));

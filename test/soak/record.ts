@@ -1,3 +1,4 @@
+import type { Fault } from "./fault.ts";
 import type { Traffic } from "./orders.ts";
 import type { ProcessSample } from "./process-sample.ts";
 
@@ -13,12 +14,6 @@ export interface Measurement {
 export interface WatchedProcess {
   readonly title: string;
   readonly measurements: Measurement[];
-}
-
-/** Something that must not happen, and did. */
-export interface Fault {
-  readonly category: string;
-  readonly text: string;
 }
 
 /** All that a run has seen. */

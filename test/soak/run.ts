@@ -1,6 +1,7 @@
 import { randomOf } from "../hostile/random.ts";
 import { createCertificate } from "../support/certificate.ts";
 import { Child } from "./child.ts";
+import type { FaultCategory } from "./fault.ts";
 import { Ledger } from "./ledger.ts";
 import { findLeftHandles } from "./left-handles.ts";
 import { openFilesPrefix, readOpenFileLimits } from "./open-files.ts";
@@ -243,7 +244,7 @@ export class SoakRun {
     if (note.type === "ended") for (const { category, text } of this.#ledger.add(note.end)) this.#fault(category, text);
   }
 
-  #fault(category: string, text: string): void {
+  #fault(category: FaultCategory, text: string): void {
     this.#record.faults.push({ category, text });
     if (this.#record.faults.length <= 20) this.#say(`FAULT ${category}: ${text}`);
   }

@@ -1,7 +1,8 @@
+import type { FaultCategory } from "./fault.ts";
 import { type Message, type MessageBook, readHeader } from "./messages.ts";
 
 /** What can be wrong with a message. */
-export type SequenceFault = "gap" | "duplicate" | "corrupt" | "after the final one";
+export type SequenceFault = Extract<FaultCategory, "gap" | "duplicate" | "corrupt" | "after the final one">;
 
 /** Compares what arrives on one direction of a session with what must come. */
 export class SequenceChecker {

@@ -1,5 +1,6 @@
 import { randomOf } from "../hostile/random.ts";
 import type { Channel, ChannelEnd } from "./channel.ts";
+import type { FaultCategory } from "./fault.ts";
 import type { MessageBook } from "./messages.ts";
 import { byteLengthOf } from "./messages.ts";
 import type { Operations } from "./operations.ts";
@@ -33,7 +34,7 @@ export interface SessionContext {
   readonly book: MessageBook;
   readonly operations: Operations;
   /** A message was not what it had to be. */
-  onFault(category: string, text: string): void;
+  onFault(category: FaultCategory, text: string): void;
   onMessage(direction: "sent" | "received", byteLength: number): void;
 }
 
