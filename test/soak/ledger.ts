@@ -103,11 +103,11 @@ export class Ledger {
     return faults;
   }
 
-  #countEnd({ acknowledged, received, sentBytes, plan, stalledMs }: SessionEnd): void {
+  #countEnd({ acknowledged, received, sentBytes, hasStalled }: SessionEnd): void {
     this.counts.acknowledged += acknowledged;
     this.counts.received += received;
     this.counts.bytes += sentBytes;
-    if (plan.stallMs > 0 && stalledMs >= plan.stallMs) this.counts.fullStalls++;
+    if (hasStalled) this.counts.fullStalls++;
   }
 }
 

@@ -24,8 +24,8 @@ export interface SessionEnd {
   readonly sentBytes: number;
   readonly hasReadFinal: boolean;
   readonly end: ChannelEnd;
-  /** Milliseconds for which the reader stood still at first, if the plan says that it does. */
-  readonly stalledMs: number;
+  /** Whether the reader stood still at first, for all of the time that the plan says. */
+  readonly hasStalled: boolean;
 }
 
 /** What a session needs of its process. */
@@ -62,7 +62,7 @@ export class Session {
   #attempted = 0;
   #acknowledged = 0;
   #sentBytes = 0;
-  #stalledMs = 0;
+  #hasStalled = false;
   #endTimer: NodeJS.Timeout | null = null;
 
   /** @param kill ends the connection without a word */
@@ -95,7 +95,7 @@ export class Session {
       sentBytes: this.#sentBytes,
       hasReadFinal: this.#checker.hasFinal,
       end,
-      stalledMs: this.#stalledMs,
+      hasStalled: this.#hasStalled,
     };
   }
 
@@ -161,10 +161,8 @@ export class Session {
   async #stallAtFirst(): Promise<void> {
     const { staller, stallMs } = this.plan;
     if (staller !== this.#context.side) return;
-    const startedMs = performance.now();
     // Woken only by the end of the run, or of the connection.
-    await this.#readerPause.sleep(stallMs);
-    this.#stalledMs = performance.now() - startedMs;
+    this.#hasStalled = await this.#readerPause.sleep(stallMs);
   }
 
   async #write(): Promise<void> {

@@ -1,20 +1,24 @@
 /** A pause that can be cut short. */
 export class WakeUp {
   #timer: NodeJS.Timeout | null = null;
-  #wake: (() => void) | null = null;
+  #resolve: ((wasFull: boolean) => void) | null = null;
 
-  /** Waits so long, or until `wake()`. One at a time. */
-  sleep(durationMs: number): Promise<void> {
+  /** Waits so long, or until `wake()`. One at a time. @returns whether it was not woken */
+  sleep(durationMs: number): Promise<boolean> {
     return new Promise((resolve) => {
-      this.#wake = resolve;
-      this.#timer = setTimeout(() => this.wake(), durationMs);
+      this.#resolve = resolve;
+      this.#timer = setTimeout(() => this.#end(true), durationMs);
     });
   }
 
   wake(): void {
+    this.#end(false);
+  }
+
+  #end(wasFull: boolean): void {
     if (this.#timer !== null) clearTimeout(this.#timer);
     this.#timer = null;
-    this.#wake?.();
-    this.#wake = null;
+    this.#resolve?.(wasFull);
+    this.#resolve = null;
   }
 }
