@@ -32,11 +32,14 @@ describe("spec-digest 1.2 WebSocketError", () => {
     expect([error.message, error.closeCode, error.reason]).toEqual(["text", closeCode, reason]);
   });
 
-  it.each([0, 999, 1001, 1005, 1006, 1015, 2999, 5000, 65535])("refuses the code %i with InvalidAccessError", (code) => {
-    const error = thrownBy(() => new WebSocketError("", { closeCode: code }));
-    expect(error).toMatchObject({ name: "InvalidAccessError" });
-    expect(isWebSocketError(error)).toBe(false);
-  });
+  it.each([0, 999, 1001, 1005, 1006, 1015, 2999, 5000, 65535])(
+    "refuses the code %i with InvalidAccessError",
+    (code) => {
+      const error = thrownBy(() => new WebSocketError("", { closeCode: code }));
+      expect(error).toMatchObject({ name: "InvalidAccessError" });
+      expect(isWebSocketError(error)).toBe(false);
+    },
+  );
 
   it("refuses 124 bytes of reason with SyntaxError, after the code", () => {
     const reason = "é".repeat(62);
