@@ -68,7 +68,7 @@ describe("validateDeflateOptions()", () => {
     [null, "must be a boolean or an object: current value is null"],
     [{ filter: "text" }, "must be a function: current type is string"],
   ])("%j is a TypeError", (options, text) => {
-    const call = (): void => validateDeflateOptions(options as boolean);
+    const call = (): void => validateDeflateOptions(options as unknown as boolean);
     expect(call).toThrow(TypeError);
     expect(call).toThrow(text);
   });
