@@ -180,10 +180,25 @@ describe("options that cannot be meant", () => {
     [{ noServer: true, maxConnections: 0 }, RangeError],
     [{ noServer: true, handshakeTimeoutMs: Number.NaN }, RangeError],
     [{ noServer: true, maxMessageBytes: -1 }, RangeError],
+    [{ noServer: true, perMessageDeflate: "yes" }, TypeError],
+    [{ noServer: true, perMessageDeflate: 1 }, TypeError],
+    [{ noServer: true, perMessageDeflate: { filter: "text" } }, TypeError],
+    [{ noServer: true, perMessageDeflate: { level: 10 } }, RangeError],
+    [{ noServer: true, perMessageDeflate: { memLevel: 0 } }, RangeError],
+    [{ noServer: true, perMessageDeflate: { thresholdBytes: -1 } }, RangeError],
+    [{ noServer: true, perMessageDeflate: { serverMaxWindowBits: 7 } }, RangeError],
+    [{ noServer: true, perMessageDeflate: { clientMaxWindowBits: 16 } }, RangeError],
     [{ server: http.createServer(), path: "a" }, TypeError],
     [{ server: http.createServer(), path: "/a?b" }, TypeError],
   ];
   it.each(rows)("%j: throws", (options, error) => {
     expect(() => new WebSocketStreamServer(options as { noServer: true })).toThrow(error);
+  });
+
+  it("serve() rejects with them before it listens, and says which option it is", async () => {
+    const options = { port: 0, perMessageDeflate: { level: 10 } };
+    await expect(serve(options, () => {})).rejects.toThrow(
+      new RangeError("Cannot use level as it must be an integer from 0 to 9: current value is 10"),
+    );
   });
 });

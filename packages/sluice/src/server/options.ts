@@ -1,6 +1,6 @@
 import type { Server as HttpServer, IncomingMessage } from "node:http";
 import type { ServerOptions as HttpsOptions, Server as HttpsServer } from "node:https";
-import type { PerMessageDeflateOptions } from "../protocol/permessage-deflate/negotiate.ts";
+import { type PerMessageDeflateOptions, validateDeflateOptions } from "../protocol/permessage-deflate/negotiate.ts";
 import { type ConnectionLimits, toConnectionLimits } from "../streams/options.ts";
 import type { CreditOption } from "./credit.ts";
 import type { OriginPolicy } from "./origin.ts";
@@ -134,6 +134,7 @@ export function validateServerOptions(options: ServerOptions): void {
   if (options.port !== undefined) requireInteger("maxHeaderBytes", options.maxHeaderBytes, 128);
   requireFunction("upgrade", options.upgrade);
   requireFunction("onError", options.onError);
+  validateDeflateOptions(options.perMessageDeflate ?? false);
   toConnectionLimits(options);
 }
 

@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { HandshakeError, HandshakeRefusal } from "../handshake/handshake-error.ts";
 import type { PerMessageDeflateOptions, PerMessageDeflateParameters } from "./negotiate.ts";
-import { acceptOffer, acceptResponse, createOffer } from "./negotiate.ts";
+import { acceptOffer, acceptResponse, createOffer, validateDeflateOptions } from "./negotiate.ts";
 
 const P = "permessage-deflate";
 
@@ -55,6 +55,29 @@ it.each([true, null, "text", {}])("filter %j is a TypeError on both sides", (fil
   const options = { filter } as unknown as PerMessageDeflateOptions;
   expect(() => createOffer(options)).toThrow(TypeError);
   expect(() => acceptOffer(P, options)).toThrow(TypeError);
+});
+
+describe("validateDeflateOptions()", () => {
+  it.each([true, false, {}, { level: 9, serverMaxWindowBits: 8, filter: () => true }])("takes %o", (options) => {
+    expect(() => validateDeflateOptions(options)).not.toThrow();
+  });
+
+  it.each([
+    ["yes", "must be a boolean or an object: current value is yes"],
+    [1, "must be a boolean or an object: current value is 1"],
+    [null, "must be a boolean or an object: current value is null"],
+    [{ filter: "text" }, "must be a function: current type is string"],
+  ])("%j is a TypeError", (options, text) => {
+    const call = (): void => validateDeflateOptions(options as unknown as boolean);
+    expect(call).toThrow(TypeError);
+    expect(call).toThrow(text);
+  });
+
+  it("a number out of its range is a RangeError, as when it is used", () => {
+    expect(() => validateDeflateOptions({ memLevel: 10 })).toThrow(
+      new RangeError("Cannot use memLevel as it must be an integer from 1 to 9: current value is 10"),
+    );
+  });
 });
 
 it("a filter changes nothing of what is negotiated", () => {

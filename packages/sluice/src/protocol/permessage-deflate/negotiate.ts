@@ -264,6 +264,22 @@ const RANGES = {
   memLevel: [1, 9],
 } as const;
 
+/**
+ * Checks what a user gave as `perMessageDeflate`, before there is anything to negotiate.
+ *
+ * @throws {RangeError} if a number of `options` is out of its range
+ * @throws {TypeError} if `options` is neither a boolean nor an object, or `options.filter` is not a function
+ */
+export function validateDeflateOptions(options: boolean | PerMessageDeflateOptions): void {
+  if (typeof options === "boolean") return;
+  if (typeof options !== "object" || options === null) {
+    throw new TypeError(
+      `Cannot use perMessageDeflate as it must be a boolean or an object: current value is ${String(options)}`,
+    );
+  }
+  checkOptions(options);
+}
+
 function checkOptions(options: PerMessageDeflateOptions): void {
   const { filter } = options;
   if (filter !== undefined && typeof filter !== "function") {
