@@ -74,12 +74,14 @@ export function listHotSpots(profile: CpuProfile): { place: string; share: numbe
   return [...places].map(([place, time]) => ({ place, share: time / all })).sort((a, b) => b.share - a.share);
 }
 
-/** Microseconds in each node itself; the idle ones left out. */
+/** Microseconds in each node itself; left out is when nothing ran, and when the profiler was started and stopped. */
 function sumOwnTimes({ nodes, samples, timeDeltas }: CpuProfile): Map<number, number> {
-  const idle = new Set(nodes.filter(({ callFrame }) => callFrame.functionName === "(idle)").map(({ id }) => id));
+  const isLeftOut = ({ callFrame: { functionName, url } }: Node): boolean =>
+    functionName === "(idle)" || (functionName === "post" && url === "node:inspector");
+  const leftOut = new Set(nodes.filter(isLeftOut).map(({ id }) => id));
   const own = new Map<number, number>();
   for (const [index, id] of samples.entries()) {
-    if (!idle.has(id)) own.set(id, (own.get(id) ?? 0) + timeDeltas[index]);
+    if (!leftOut.has(id)) own.set(id, (own.get(id) ?? 0) + timeDeltas[index]);
   }
   return own;
 }
