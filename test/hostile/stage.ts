@@ -48,8 +48,12 @@ export interface Stage {
   meet(role: Role, options?: MeetOptions): Promise<Meeting>;
   /** Where an ordinary client can connect next, and its connection as the server has it. */
   expectClient(settings?: ConnectionSettings): { readonly url: string; readonly stream: Promise<WebSocketStream> };
-  /** Connects as a hostile client, in any way. */
-  connect(options?: HostileClientOptions): Promise<HostilePeer>;
+  /** Connects as a hostile client, in any way; to the server's root if it is not told where. */
+  connect(options?: HostileClientOptions & { readonly url?: string }): Promise<HostilePeer>;
+  /** Waits for our side of a connection that came about in another way, and watches it. */
+  observe(stream: WebSocketStream, peer: HostilePeer): Promise<Meeting>;
+  /** Calls this behind the test. */
+  onEnd(dispose: () => unknown): void;
   /** Waits until the server has so many connections besides those of the bystanders. */
   untilConnections(count: number): Promise<void>;
 }
@@ -113,7 +117,7 @@ export function createStage(options: Partial<OwnPortOptions> = {}, hook: OwnPort
     await Promise.all(bystanders.map((bystander) => bystander.goOn(2)));
     expect(bystanders.map(({ problem }) => problem)).toEqual(bystanders.map(() => null));
     await untilConnections(0);
-    expect(complaints).toEqual([]);
+    expect(complaints.splice(0)).toEqual([]);
   });
 
   afterAll(async () => {
@@ -164,6 +168,14 @@ export function createStage(options: Partial<OwnPortOptions> = {}, hook: OwnPort
     return peer;
   }
 
+  async function observe(stream: WebSocketStream, peer: HostilePeer): Promise<Meeting> {
+    disposals.push(() => peer.destroy());
+    const { readable, writable } = await stream.opened;
+    const heldBytes = { in: 0, out: 0 };
+    disposals.push(watch(stream, heldBytes));
+    return { stream, readable, writable, peer, heldBytes };
+  }
+
   return {
     get url() {
       return url;
@@ -173,12 +185,10 @@ export function createStage(options: Partial<OwnPortOptions> = {}, hook: OwnPort
     },
     async meet(role, meetOptions = {}) {
       const [stream, peer] = await (role === "server" ? meetServer(meetOptions) : meetClient(meetOptions));
-      disposals.push(() => peer.destroy());
-      const { readable, writable } = await stream.opened;
-      const heldBytes = { in: 0, out: 0 };
-      disposals.push(watch(stream, heldBytes));
-      return { stream, readable, writable, peer, heldBytes };
+      return observe(stream, peer);
     },
+    observe,
+    onEnd: (dispose) => void disposals.push(dispose),
     expectClient,
     connect: (connectOptions = {}) => connect(connectOptions),
     untilConnections,
