@@ -44,6 +44,8 @@ export interface Stage {
   /** Where the server is; its paths: `/echo`, and `/attack/…` for those who meet. */
   readonly url: string;
   readonly server: WebSocketStreamServer;
+  /** What clients of the server need for TLS, if it speaks that. */
+  readonly tls: { readonly ca: string } | undefined;
   /** Makes a connection between one of us and a hostile peer. */
   meet(role: Role, options?: MeetOptions): Promise<Meeting>;
   /** Where an ordinary client can connect next, and its connection as the server has it. */
@@ -66,10 +68,12 @@ const LONG_ATTACK_US = 500_000;
  * Starts a server for all tests of the file, and five ordinary connections that are busy on it. After every test these must
  * have got through undisturbed, the attackers must be gone from the server, and nothing may have been left unhandled.
  *
- * @param options what of the server differs from the default
+ * @param options what of the server differs from the default; with `tls`, everybody speaks TLS
  * @param hook decides about requests that do not come from `meet`
  */
 export function createStage(options: Partial<OwnPortOptions> = {}, hook: OwnPortOptions["upgrade"] = () => {}): Stage {
+  // Clients trust the server's own certificate.
+  const tls = options.tls === undefined ? undefined : { ca: options.tls.cert as string };
   let server: WebSocketStreamServer;
   let url = "";
   let attacks = 0;
@@ -98,7 +102,7 @@ export function createStage(options: Partial<OwnPortOptions> = {}, hook: OwnPort
     });
     url = (await server.listening).url;
     const echo = new URL("/echo", url).href;
-    bystanders = await Promise.all(Array.from({ length: BYSTANDERS }, (_, index) => Bystander.join(echo, index)));
+    bystanders = await Promise.all(Array.from({ length: BYSTANDERS }, (_, index) => Bystander.join(echo, index, tls)));
     roundTrips = bystanders.map((bystander) => bystander.roundTrips);
   });
 
@@ -153,9 +157,10 @@ export function createStage(options: Partial<OwnPortOptions> = {}, hook: OwnPort
     const { behindHead, isCompressed = false, ...limits } = meetOptions;
     const hostile = await HostileServer.listen({
       respond: (legal) => withBytes(isCompressed ? withField(legal, DEFLATE) : legal, behindHead),
+      tls: options.tls,
     });
     disposals.push(() => hostile.close());
-    const stream = new WebSocketStream(hostile.url, { perMessageDeflate: isCompressed, ...limits });
+    const stream = new WebSocketStream(hostile.url, { perMessageDeflate: isCompressed, tls, ...limits });
     return [stream, await hostile.accept()];
   }
 
@@ -163,7 +168,7 @@ export function createStage(options: Partial<OwnPortOptions> = {}, hook: OwnPort
     url: target = url,
     ...rest
   }: HostileClientOptions & { url?: string }): Promise<HostilePeer> {
-    const peer = await connectHostile(target, rest);
+    const peer = await connectHostile(target, { tls, ...rest });
     disposals.push(() => peer.destroy());
     return peer;
   }
@@ -183,6 +188,7 @@ export function createStage(options: Partial<OwnPortOptions> = {}, hook: OwnPort
     get server() {
       return server;
     },
+    tls,
     async meet(role, meetOptions = {}) {
       const [stream, peer] = await (role === "server" ? meetServer(meetOptions) : meetClient(meetOptions));
       return observe(stream, peer);
