@@ -1,4 +1,5 @@
 import { createHash } from "node:crypto";
+import type { WebSocketStreamOptions } from "../../packages/sluice/src/streams/options.ts";
 import { WebSocketStream } from "../../packages/sluice/src/streams/websocket-stream.ts";
 import { randomOf } from "./random.ts";
 
@@ -20,8 +21,8 @@ export class Bystander {
   /** What went wrong, or null. */
   problem: unknown = null;
 
-  static async join(url: string, seed: number): Promise<Bystander> {
-    const stream = new WebSocketStream(url, { perMessageDeflate: false });
+  static async join(url: string, seed: number, tls?: WebSocketStreamOptions["tls"]): Promise<Bystander> {
+    const stream = new WebSocketStream(url, { perMessageDeflate: false, tls });
     const { readable, writable } = await stream.opened;
     return new Bystander(stream, readable, writable, seed);
   }

@@ -8,12 +8,12 @@ import { build } from "esbuild";
 import type { KeepaliveOptions } from "../../packages/sluice/src/index.ts";
 import type { Order, Report } from "./end-program.ts";
 
-/** Makes one file of `end-program.ts` and the library's sources, as Node 20 runs no TypeScript. */
-export async function bundleEndProgram(): Promise<{ path: string; remove(): void }> {
+/** Makes one file of a program of this folder and the library's sources, as Node 20 runs no TypeScript. */
+export async function bundleProgram(name: string): Promise<{ path: string; remove(): void }> {
   const folder = mkdtempSync(join(tmpdir(), "sluice-hostile-"));
-  const path = join(folder, "end-program.mjs");
+  const path = join(folder, `${name}.mjs`);
   await build({
-    entryPoints: [fileURLToPath(new URL("end-program.ts", import.meta.url))],
+    entryPoints: [fileURLToPath(new URL(`${name}.ts`, import.meta.url))],
     outfile: path,
     bundle: true,
     format: "esm",
@@ -25,21 +25,17 @@ export async function bundleEndProgram(): Promise<{ path: string; remove(): void
   return { path, remove: () => rmSync(folder, { recursive: true, force: true }) };
 }
 
-/** `end-program.ts` in a process of its own. */
-export class EndProcess {
+/** A program in a process of its own, which takes orders and makes reports, a line of JSON each. */
+export class ToldProcess<SomeOrder, SomeReport> {
   readonly #child: ChildProcess;
-  readonly #reports: Report[] = [];
+  readonly #reports: SomeReport[] = [];
   #waiting: (() => void)[] = [];
   #isGone = false;
   #errors = "";
 
   /** @param prefix a command that runs the rest of its arguments as a command */
-  constructor(
-    program: string,
-    options: { host: string; keepAlive: KeepaliveOptions | false },
-    prefix: readonly string[] = [],
-  ) {
-    const [command, ...args] = [...prefix, process.execPath, program, JSON.stringify(options)];
+  constructor(program: string, settings: unknown, prefix: readonly string[] = []) {
+    const [command, ...args] = [...prefix, process.execPath, program, JSON.stringify(settings)];
     this.#child = spawn(command as string, args, { stdio: ["pipe", "pipe", "pipe"] });
     createInterface({ input: this.#child.stdout as NodeJS.ReadableStream }).on("line", (line) => {
       this.#reports.push(JSON.parse(line));
@@ -60,22 +56,18 @@ export class EndProcess {
     return this.#errors;
   }
 
-  send(order: Order): void {
+  send(order: SomeOrder): void {
     this.#child.stdin?.write(`${JSON.stringify(order)}\n`);
   }
 
   /** Waits for a report that fits. @throws {Error} if the process ends before */
-  async report<Found extends Report>(isWanted: (report: Report) => report is Found): Promise<Found> {
+  async report<Found extends SomeReport>(isWanted: (report: SomeReport) => report is Found): Promise<Found> {
     for (;;) {
       const found = this.#reports.find(isWanted);
       if (found !== undefined) return found;
       if (this.#isGone) throw new Error(`The process ended: ${this.#errors}`);
       await new Promise<void>((resolve) => this.#waiting.push(resolve));
     }
-  }
-
-  async port(): Promise<number> {
-    return (await this.report((report) => report.event === "listening")).port;
   }
 
   /** SIGKILL: it has no chance to say good-bye. */
@@ -88,5 +80,21 @@ export class EndProcess {
     const waiting = this.#waiting;
     this.#waiting = [];
     for (const resolve of waiting) resolve();
+  }
+}
+
+/** `end-program.ts` in a process of its own. */
+export class EndProcess extends ToldProcess<Order, Report> {
+  /** @param prefix a command that runs the rest of its arguments as a command */
+  constructor(
+    program: string,
+    settings: { host: string; keepAlive: KeepaliveOptions | false },
+    prefix?: readonly string[],
+  ) {
+    super(program, settings, prefix);
+  }
+
+  async port(): Promise<number> {
+    return (await this.report((report) => report.event === "listening")).port;
   }
 }

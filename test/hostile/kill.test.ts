@@ -1,16 +1,16 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { WebSocketStream } from "../../packages/sluice/src/streams/websocket-stream.ts";
 import { withResolvers } from "../support/with-resolvers.ts";
-import { bundleEndProgram, EndProcess } from "./end-process.ts";
+import { bundleProgram, EndProcess } from "./end-process.ts";
 import { randomOf } from "./random.ts";
 import { createStage, ROLES } from "./stage.ts";
 import { type Activity, COUNTERPART, transfer } from "./transfer.ts";
 
 const stage = createStage();
 
-let program: Awaited<ReturnType<typeof bundleEndProgram>>;
+let program: Awaited<ReturnType<typeof bundleProgram>>;
 beforeAll(async () => {
-  program = await bundleEndProgram();
+  program = await bundleProgram("end-program");
 });
 afterAll(() => program.remove());
 

@@ -10,31 +10,39 @@ export interface NetworkPair {
   remove(): void;
 }
 
-const ip = (command: string): boolean => spawnSync("ip", command.split(" "), { stdio: "ignore" }).status === 0;
+/** Runs `ip` with these arguments. @returns null, or why that failed */
+function ip(command: string): string | null {
+  const { status, stderr, error } = spawnSync("ip", command.split(" "), { encoding: "utf8" });
+  return status === 0 ? null : `"ip ${command}" failed: ${error?.message ?? stderr.trim()}`;
+}
 
 /**
- * Makes a pair of namespaces joined by veth devices, with iproute2. Null where that is not possible: on other systems than
- * Linux, without `ip`, or without the right to it, as in most containers.
+ * Makes a pair of namespaces joined by veth devices, with iproute2.
+ *
+ * @returns the pair; or why there is none: another system than Linux, no `ip`, or no right to it, as in most containers
  */
-export function createNetworkPair(): NetworkPair | null {
+export function createNetworkPair(): NetworkPair | string {
+  if (process.platform !== "linux") return `there are no network namespaces on ${process.platform}`;
   const [near, far] = [`sluice-${process.pid}-a`, `sluice-${process.pid}-b`];
   const remove = (): void => {
     ip(`netns del ${near}`);
     ip(`netns del ${far}`);
   };
-  const isMade =
-    process.platform === "linux" &&
-    ip(`netns add ${near}`) &&
-    ip(`netns add ${far}`) &&
-    ip(`link add near netns ${near} type veth peer name far netns ${far}`) &&
-    ip(`-n ${near} addr add 10.77.0.1/24 dev near`) &&
-    ip(`-n ${far} addr add 10.77.0.2/24 dev far`) &&
-    ip(`-n ${near} link set near up`) &&
-    ip(`-n ${far} link set far up`) &&
-    ip(`netns exec ${near} true`);
-  if (!isMade) {
+  const commands = [
+    `netns add ${near}`,
+    `netns add ${far}`,
+    `link add near netns ${near} type veth peer name far netns ${far}`,
+    `-n ${near} addr add 10.77.0.1/24 dev near`,
+    `-n ${far} addr add 10.77.0.2/24 dev far`,
+    `-n ${near} link set near up`,
+    `-n ${far} link set far up`,
+    `netns exec ${near} true`,
+  ];
+  for (const command of commands) {
+    const problem = ip(command);
+    if (problem === null) continue;
     remove();
-    return null;
+    return problem;
   }
   return {
     near: { address: "10.77.0.1", prefix: ["ip", "netns", "exec", near] },

@@ -4,7 +4,7 @@ import { HostilePeer } from "../../packages/sluice/src/testing/hostile-peer.ts";
 import { MemoryTransport } from "../../packages/sluice/src/testing/memory-transport.ts";
 import { createStream } from "../../packages/sluice/src/testing/pair.ts";
 import { VirtualClock } from "../../packages/sluice/src/testing/virtual-clock.ts";
-import { bundleEndProgram, EndProcess } from "./end-process.ts";
+import { bundleProgram, EndProcess } from "./end-process.ts";
 import type { Report } from "./end-program.ts";
 import { createNetworkPair, type NetworkPair } from "./network-namespaces.ts";
 import { createMessage } from "./numbered-message.ts";
@@ -14,7 +14,7 @@ import { type Activity, COUNTERPART, transfer } from "./transfer.ts";
 /*
  * A machine that loses its power or its network sends neither FIN nor RST. Over loopback that cannot be had, as the same kernel
  * has both ends and goes on acknowledging: it takes two network namespaces and a cable that is cut. Where the system has
- * none (`createNetworkPair` says why) the memory transport stands in, which is told to take nothing and to say nothing. It
+ * none, the memory transport stands in (the run says so, and why), which is told to take nothing and to say nothing. It
  * is tested in any case, as only its clock can show that nothing happens too early.
  */
 
@@ -30,18 +30,24 @@ const CASES: readonly (readonly [Activity, code: string])[] = [
 ];
 
 const network = createNetworkPair();
-afterAll(() => network?.remove());
+if (typeof network === "string") console.info(`A peer that vanishes: over memory only, as ${network}`);
+else {
+  console.info("A peer that vanishes: in two network namespaces, and over memory");
+  // Also when the run is interrupted.
+  process.once("exit", network.remove);
+  afterAll(() => network.remove());
+}
 
 function describeNetwork(name: string, { near, far, cut }: NetworkPair): void {
   describe(name, () => {
     const names = ROLES.flatMap((role) => CASES.map(([activity]) => `${role} ${activity}`));
     const outcomes = new Map<string, Report>();
-    let program: Awaited<ReturnType<typeof bundleEndProgram>>;
+    let program: Awaited<ReturnType<typeof bundleProgram>>;
     let ours: EndProcess;
     let theirs: EndProcess;
 
     beforeAll(async () => {
-      program = await bundleEndProgram();
+      program = await bundleProgram("end-program");
       ours = new EndProcess(program.path, { host: near.address, keepAlive: KEEP_ALIVE }, near.prefix);
       theirs = new EndProcess(program.path, { host: far.address, keepAlive: false }, far.prefix);
       const [ourPort, theirPort] = await Promise.all([ours.port(), theirs.port()]);
@@ -74,7 +80,7 @@ function describeNetwork(name: string, { near, far, cut }: NetworkPair): void {
   });
 }
 
-if (network !== null) describeNetwork("a peer whose network goes down in the middle of a transfer", network);
+if (typeof network !== "string") describeNetwork("a peer whose network goes down in the middle of a transfer", network);
 
 describe.each(ROLES)("a peer of our %s that vanishes, over memory", (role) => {
   it.each(CASES)("that %s settles with %s, when the documented time is over and not before", async (activity, code) => {

@@ -280,3 +280,20 @@ describe.each(["client", "server"] as const)("RFC 6455 §7.1.7 _Fail the WebSock
     expect(peer.closes).toEqual([]);
   });
 });
+
+describe("spec-digest 2.14 the closing timer", () => {
+  it("gives the peer 30 s by default, and then 1006", async () => {
+    const made = await harness("client");
+    const { stream, until, advance } = made;
+    stream.close();
+    await until(Promise.resolve());
+    await advance(29_999);
+    expect(await isGone(made)).toBe(false);
+    await advance(1);
+    expect(await until(reasonOf(stream.closed))).toMatchObject({
+      closeCode: 1006,
+      cause: { code: "ERR_SLUICE_CLOSE_TIMEOUT", limit: "closeTimeoutMs" },
+    });
+    expect(await isGone(made)).toBe(true);
+  });
+});

@@ -1,6 +1,6 @@
 import { afterEach, describe, expect, it, vi } from "vitest";
 import { MemoryTransport } from "../../packages/sluice/src/testing/memory-transport.ts";
-import { createHarness, type Harness, type HarnessOptions, type Role } from "../support/harness.ts";
+import { createHarness, type Harness, type HarnessOptions, type Role, reasonOf } from "../support/harness.ts";
 
 const open: Harness[] = [];
 
@@ -69,5 +69,65 @@ describe.each(["client", "server"] as const)("RFC 6455 §6.1 sending, as %s", (r
     await until(Promise.resolve());
     expect(peer.framesOf(1)).toHaveLength(10);
     expect(write).toHaveBeenCalledTimes(1);
+  });
+});
+
+describe.each(["client", "server"] as const)("what write() waits for while the peer takes nothing, as %s", (role) => {
+  /** Bytes handed to the transport so far. */
+  function countWritten(): () => number {
+    const write = vi.spyOn(MemoryTransport.prototype, "write");
+    return () => write.mock.calls.reduce((sum, [bytes]) => sum + bytes.byteLength, 0);
+  }
+
+  it("S2: of a large message no more is made into frames than the limit and one frame", async () => {
+    const { peer, writable, until } = await harness(role, { capacityBytes: 1_000 });
+    peer.pause();
+    const written = countWritten();
+    const writing = writable.getWriter().write(new Uint8Array(5_000_000));
+    await until(Promise.resolve());
+    expect(written()).toBeGreaterThan(65_536);
+    expect(written()).toBeLessThanOrEqual(1_000 + 65_536 + 131_072 + 14);
+    peer.resume();
+    await until(writing);
+    expect(written()).toBeGreaterThan(5_000_000);
+  });
+
+  it.each([
+    ["no limit is given", undefined, 65_536],
+    ["sendLimitBytes is 10,000", 10_000, 10_000],
+    ["sendLimitBytes is 0", 0, 0],
+  ])("S3: a message is done when no more is unsent than the limit, when %s", async (_, sendLimitBytes, limit) => {
+    const { peer, writable, until } = await harness(role, { capacityBytes: 1_000, sendLimitBytes });
+    peer.pause();
+    const writer = writable.getWriter();
+    let done = 0;
+    const note = (): void => void done++;
+    // The first fits what the system takes and the limit; the second does not.
+    const first = writer.write(new Uint8Array(limit + 1_000 - 14)).then(note);
+    await until(Promise.resolve());
+    expect(done).toBe(1);
+    const second = writer.write(new Uint8Array(100)).then(note);
+    await until(Promise.resolve());
+    expect(done).toBe(1);
+    peer.resume();
+    await until(Promise.all([first, second]));
+    expect(done).toBe(2);
+  });
+});
+
+describe("a chunk whose conversion closes the connection", () => {
+  it("is not sent, and its write() rejects at once (2.8)", async () => {
+    const { stream, peer, writable, until } = await harness("client");
+    const writer = writable.getWriter();
+    const chunk = {
+      toString(): string {
+        stream.close({ closeCode: 4000 });
+        return "too late";
+      },
+    };
+    const writing = reasonOf(writer.write(chunk as unknown as string));
+    expect(await writing).toMatchObject({ name: "InvalidStateError" });
+    await until(Promise.resolve());
+    expect(peer.frames.map(({ opcode }) => opcode)).toEqual([8]);
   });
 });

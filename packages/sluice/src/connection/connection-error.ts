@@ -18,3 +18,10 @@ export function createClosedWhileConnectingError(): ConnectionError {
   const text = "The connection was closed before it was established";
   return new ConnectionError(text, "ERR_SLUICE_CLOSED_WHILE_CONNECTING");
 }
+
+/** The peer was waited for long enough. */
+export function createCloseTimeoutError(closeTimeoutMs: number): ConnectionError {
+  const text = `no progress of the closing handshake for ${closeTimeoutMs} ms (closeTimeoutMs)`;
+  const limit = "closeTimeoutMs";
+  return new ConnectionError(`The connection was cut off: ${text}`, "ERR_SLUICE_CLOSE_TIMEOUT", { limit });
+}

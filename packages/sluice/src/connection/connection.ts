@@ -9,7 +9,7 @@ import { ProtocolEvent, WebSocketProtocol } from "../protocol/websocket-protocol
 import type { Budget, BudgetMember } from "./budget.ts";
 import type { ByteTransport, ByteTransportListener } from "./byte-transport.ts";
 import { type Clock, Deadline } from "./clock.ts";
-import { ConnectionError } from "./connection-error.ts";
+import { ConnectionError, createCloseTimeoutError } from "./connection-error.ts";
 import type { ConnectionWatcher } from "./connection-watcher.ts";
 import { IdleTimeout } from "./idle-timeout.ts";
 import {
@@ -319,8 +319,9 @@ export class Connection implements ByteTransportListener, KeepaliveProbe, Outbox
     this.#parse();
   }
 
-  /** Ends the connection at once, without a Close frame. */
-  destroy(): void {
+  /** Ends the connection at once, without a Close frame. @param hasTimedOut a protocol on top waited for `closeTimeoutMs` */
+  destroy(hasTimedOut?: boolean): void {
+    if (hasTimedOut) this.#cause ??= createCloseTimeoutError(this.#closeTimeoutMs);
     this.#transport.destroy();
   }
 
@@ -565,9 +566,7 @@ export class Connection implements ByteTransportListener, KeepaliveProbe, Outbox
 
   #setCloseDeadline(): void {
     this.#setDeadline(this.#closeTimeoutMs, () => {
-      const text = `no progress of the closing handshake for ${this.#closeTimeoutMs} ms (closeTimeoutMs)`;
-      const limit = "closeTimeoutMs";
-      this.#cause ??= new ConnectionError(`The connection was cut off: ${text}`, "ERR_SLUICE_CLOSE_TIMEOUT", { limit });
+      this.#cause ??= createCloseTimeoutError(this.#closeTimeoutMs);
       this.#transport.destroy();
     });
   }

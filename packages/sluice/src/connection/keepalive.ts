@@ -5,7 +5,8 @@ import type { Clock, Timer } from "./clock.ts";
  *
  * Any received byte is life. So are bytes of a backlog that drain, since a full kernel buffer only empties when the peer
  * acknowledges. While our own reader is paused nothing can be heard, so no verdict falls (R9); the peer is still pinged,
- * for the middleboxes on the way. Only silence with an empty output and an unanswered Ping is death.
+ * for the middleboxes on the way, unless a backlog stands in front. Only silence with an empty output and an unanswered Ping
+ * is death.
  */
 export class Keepalive {
   readonly #clock: Clock;
@@ -126,6 +127,8 @@ export class Keepalive {
   }
 
   #ping(now: number): void {
+    // Behind a backlog it would tell nobody anything, and those of hours would pile up.
+    if (this.#probe.unsentBytes > 0) return;
     this.#pingNumber = (this.#pingNumber + 1) >>> 0;
     this.#pingSentAt = now;
     const payload = new Uint8Array(4);

@@ -150,6 +150,41 @@ describe("CreditCodec", () => {
     expect(() => codec.receive("", 0)).toThrow(expect.objectContaining({ closeCode: 1009 }));
   });
 
+  it.each([
+    ["empty and tiny", (index: number) => index % 3],
+    ["tiny, with a large one now and then", (index: number) => (index % 200 === 0 ? 60_000 : 1)],
+    ["large", () => 1_000],
+  ])("takes a message in 3,000 pieces, %s", (_, lengthOf) => {
+    for (const isText of [false, true]) {
+      const codec = new CreditCodec();
+      codec.next(true);
+      codec.receive("\u0010B", 0);
+      const pieces = Array.from({ length: 3_000 }, (_, index) =>
+        isText ? String(index % 10).repeat(lengthOf(index)) : new Uint8Array(lengthOf(index)).fill(index),
+      );
+      for (const piece of pieces) {
+        codec.receive(piece, 0);
+        takeAll(() => codec.takeRecord());
+      }
+      codec.receive("\u0010F", 0);
+      expect(codec.next(true)).toBe(CreditEvent.MESSAGE);
+      if (isText) expect(codec.message).toBe(pieces.join(""));
+      else expect(Buffer.concat(pieces as Uint8Array[]).equals(codec.message as Uint8Array)).toBe(true);
+    }
+  });
+
+  it("discards in the middle of a message of many pieces", () => {
+    const codec = new CreditCodec();
+    takeAll(() => codec.takeRecord());
+    codec.receive("\u0010B", 0);
+    for (let count = 0; count < 1_500; count++) codec.receive(new Uint8Array(2), 0);
+    codec.discard();
+    for (let count = 0; count < 1_500; count++) codec.receive(new Uint8Array(2), 0);
+    codec.receive("\u0010F", 0);
+    expect(codec.next(true)).toBe(CreditEvent.NEED_DATA);
+    expect(codec.queuedBytes).toBe(0);
+  });
+
   it("never throws anything but a ProtocolError on what a peer may send", () => {
     const anyWire = fc.oneof(
       fc.constantFrom("\u0010B", "\u0010F", "\u0010A", "\u0010E", "\u0010W", "\u0010C70000", "\u0010P", "\u0010Q1"),

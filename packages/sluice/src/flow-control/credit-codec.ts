@@ -29,6 +29,9 @@ import { measurePiece, pieceMeasure } from "./utf8-length.ts";
 export const CreditEvent = { NEED_DATA: 0, MESSAGE: 1, END: 2 } as const;
 export type CreditEvent = (typeof CreditEvent)[keyof typeof CreditEvent];
 
+/** So many pieces in a row are joined: a small one, or an empty one, takes 200 bytes of memory besides its own. */
+const JOINED_PIECES = 1_000;
+
 /** The close code for a peer that breaks the flow control protocol. */
 export const FLOW_CONTROL_ERROR = 4009;
 
@@ -60,8 +63,9 @@ export class CreditCodec implements MessageCodec {
 
   /** Messages that nobody asked for yet. */
   readonly #queue: MessageQueue = new MessageQueue();
-  /** Pieces of the message in assembly, and their payload bytes. */
+  /** Pieces of the message in assembly, how many came, and their payload bytes. */
   #pieces: (string | Uint8Array)[] | null = null;
+  #pieceCount = 0;
   #assemblyBytes = 0;
   /** Cost of the pieces in assembly that was not returned. */
   #assemblyCost = 0;
@@ -215,7 +219,7 @@ export class CreditCodec implements MessageCodec {
   }
 
   #receiveData(data: string | Uint8Array<ArrayBuffer>, wireLength: number, byteLength: number, now: number): void {
-    if (this.#isPeerDone) throw flowError("Data after the end of data");
+    if (this.#isPeerDone) throw flowError("Data after the end");
     if (wireLength > MAX_PIECE_BYTES) throw flowError("Data message is too long");
     if (!this.#receiver.charge(wireLength, now)) throw flowError("Data without credit");
     const cost = wireLength + PIECE_OVERHEAD;
@@ -224,16 +228,17 @@ export class CreditCodec implements MessageCodec {
       this.#push(data, byteLength, cost);
       return;
     }
-    if (pieces.length > 0 && typeof data !== typeof pieces[0]) throw flowError("Text and binary pieces in one message");
+    if (typeof data !== typeof (pieces[0] ?? data)) throw flowError("Pieces of both types");
     // Counted before it is kept.
     this.#assemblyBytes += byteLength;
-    if (this.#assemblyBytes > this.#maxMessageBytes || pieces.length === this.#maxPieces)
-      throw new ProtocolError(1009, "Message is longer than the limit", {
+    if (this.#assemblyBytes > this.#maxMessageBytes || this.#pieceCount === this.#maxPieces)
+      throw new ProtocolError(1009, "Message is too long", {
         section: "flow-control.md §8",
         code: "ERR_SLUICE_MESSAGE_TOO_BIG",
         limit: "maxMessageBytes",
       });
     pieces.push(this.#isDiscarding ? data.slice(0, 0) : data);
+    if (++this.#pieceCount % JOINED_PIECES === 0) pieces.push(joinPieces(pieces.splice(-JOINED_PIECES) as string[]));
     this.#assemblyCost += cost;
     // A message that the reader waits for may be longer than the window: its pieces are paid back as they come.
     if (this.#isDiscarding || this.#isIdle) this.#releaseAssembly();
@@ -256,11 +261,12 @@ export class CreditCodec implements MessageCodec {
       case RecordKind.CREDIT:
         // No zero, no leading zero; ten digits are more than the limit has.
         if (!/^[1-9]\d{0,9}$/.test(content) || Number(content) > MAX_CREDIT || !this.#sender.addCredit(Number(content)))
-          throw flowError("Malformed or excessive credit");
+          throw flowError("Invalid credit");
         return;
       case RecordKind.BEGIN:
         this.#checkPlace(kind, this.#pieces === null && !this.#isPeerDone);
         this.#pieces = [];
+        this.#pieceCount = 0;
         return;
       case RecordKind.FINISH:
         this.#finishAssembly(kind);
@@ -287,7 +293,7 @@ export class CreditCodec implements MessageCodec {
         return;
       default:
         // Small letters are left for later versions.
-        if (!/[a-z]/.test(kind)) throw flowError("Unknown record");
+        this.#checkPlace(kind, /[a-z]/.test(kind));
     }
   }
 
@@ -299,10 +305,10 @@ export class CreditCodec implements MessageCodec {
     this.#assemblyBytes = 0;
     const cost = this.#assemblyCost;
     this.#assemblyCost = 0;
-    this.#push(this.#isDiscarding ? "" : joinPieces(pieces as string[], byteLength), byteLength, cost);
+    this.#push(this.#isDiscarding ? "" : joinPieces(pieces as string[]), byteLength, cost);
   }
 
-  #checkPlace(kind: RecordKind, isExpected: boolean): void {
+  #checkPlace(kind: string, isExpected: boolean): void {
     if (!isExpected) throw flowError(`Unexpected record ${kind}`);
   }
 }

@@ -229,9 +229,9 @@ export class FlowConnection implements ConnectionSurface {
     this.#flush();
   }
 
-  destroy(): void {
+  destroy(hasTimedOut?: boolean): void {
     this.#codec.discard();
-    this.#base.destroy();
+    this.#base.destroy(hasTimedOut);
   }
 
   notePressure(isPaused: boolean, isStarved: boolean, hasMoved: boolean): void {
@@ -266,7 +266,7 @@ export class FlowConnection implements ConnectionSurface {
   }
 
   #setDeadline(): void {
-    this.#deadline.set(this.#closeTimeoutMs, () => this.#base.destroy());
+    this.#deadline.set(this.#closeTimeoutMs, () => this.#base.destroy(true));
   }
 
   #endHalfClose(): void {

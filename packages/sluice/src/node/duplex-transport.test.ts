@@ -339,6 +339,18 @@ describe.each([
       expect(told.closeError).toMatchObject({ message: "broken" });
     });
 
+    it("a stream that only tells of an error is destroyed: TLS does so with a record that was tampered with", async () => {
+      const stream = new PassThrough({ autoDestroy: false });
+      const transport = new DuplexTransport(stream);
+      const recorder = new Recorder();
+      transport.start(recorder);
+      const error = new Error("bad record");
+      stream.emit("error", error);
+      await recorder.until(() => recorder.closeError !== undefined);
+      expect(recorder.closeError).toBe(error);
+      expect(stream.destroyed).toBe(true);
+    });
+
     it("leaves no listener behind but the one that keeps late errors in", async () => {
       const [local] = await socketPair();
       const before = new Map(local.eventNames().map((name) => [name, local.listenerCount(name)]));

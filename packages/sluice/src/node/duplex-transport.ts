@@ -268,6 +268,8 @@ export class DuplexTransport implements ByteTransport {
     };
     onError = function (this: SocketLike, error: Error): void {
       transportOf(this).#error ??= error;
+      // Of a record that is no TLS, or was tampered with, Node only tells: it leaves the socket as it is, deaf.
+      if (!this.destroyed) this.destroy();
     };
   }
 }

@@ -1,3 +1,4 @@
+import { constants } from "node:crypto";
 import { createServer as createHttpServer, type Server as HttpServer, type RequestListener } from "node:http";
 import { createServer as createHttpsServer, type Server as HttpsServer } from "node:https";
 import type { Duplex } from "node:stream";
@@ -31,7 +32,16 @@ export function createOwnHttpServer(
   const server =
     options.tls === undefined
       ? createHttpServer(httpOptions, answer)
-      : createHttpsServer({ handshakeTimeout: headTimeoutMs || 120_000, ...options.tls, ...httpOptions }, answer);
+      : createHttpsServer(
+          {
+            handshakeTimeout: headTimeoutMs || 120_000,
+            ...options.tls,
+            // Each asks much of us and nothing of the client, and WebSockets have no use for it. Gone since TLS 1.3.
+            secureOptions: (options.tls.secureOptions ?? 0) | constants.SSL_OP_NO_RENEGOTIATION,
+            ...httpOptions,
+          },
+          answer,
+        );
   // Node leaves out the fields above its own limit, and says nothing: a repeated one could hide there. Ours refuses.
   server.maxHeadersCount = 0;
   // Sockets that have sent no request yet count against no other limit; beyond this they are dropped by the system.

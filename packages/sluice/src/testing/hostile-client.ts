@@ -1,4 +1,5 @@
 import net from "node:net";
+import tls from "node:tls";
 import { DuplexTransport } from "../node/duplex-transport.ts";
 import { HostilePeer, type HostileTransport } from "./hostile-peer.ts";
 
@@ -9,14 +10,16 @@ export interface HostileClientOptions {
    * test then sends by itself is up to it. @defaultValue the legal request; it offers no extension and no subprotocol
    */
   readonly request?: ((legal: string) => string | Uint8Array | null) | undefined;
+  /** For `tls.connect`, with the scheme wss:. @defaultValue certificates are verified */
+  readonly tls?: tls.ConnectionOptions | undefined;
 }
 
 /**
- * Connects as a hostile client, over TCP. Fulfils when a response has come, whatever it says (see `statusCode` and `head`), or
+ * Connects as a hostile client, over TCP or TLS. Fulfils when a response has come, whatever it says (see `statusCode` and `head`), or
  * as soon as the connection is there if no request is sent.
  *
- * @param url with the scheme ws:
- * @throws {Error} if nobody listens, or the connection ends before there is a response
+ * @param url with the scheme ws: or wss:
+ * @throws {Error} if nobody listens, TLS fails, or the connection ends before there is a response
  * @example
  * ```ts
  * import { serve } from "sluice/server";
@@ -31,16 +34,20 @@ export interface HostileClientOptions {
  * ```
  */
 export async function connectHostile(url: string | URL, options: HostileClientOptions = {}): Promise<HostilePeer> {
-  const { hostname, port, host, pathname, search } = new URL(url);
-  const socket = net.connect({ host: hostname.replace(/^\[|\]$/g, ""), port: Number(port || 80), allowHalfOpen: true });
+  const { protocol, hostname, port, host, pathname, search } = new URL(url);
+  const name = hostname.replace(/^\[|\]$/g, "");
+  const isTls = protocol === "wss:";
+  const raw = net.connect({ host: name, port: Number(port || (isTls ? 443 : 80)), allowHalfOpen: true });
+  const servername = net.isIP(name) === 0 ? name : "";
+  const socket = isTls ? tls.connect({ servername, host: name, ...options.tls, socket: raw }) : raw;
   await new Promise<void>((resolve, reject) => {
-    socket.once("connect", () => {
+    socket.once(isTls ? "secureConnect" : "connect", () => {
       socket.off("error", reject);
       resolve();
     });
     socket.once("error", reject);
   });
-  const peer = new HostilePeer(toHostileTransport(socket), "client", { readsHead: true });
+  const peer = new HostilePeer(toHostileTransport(socket, raw), "client", { readsHead: true });
   const legal = createRequest(`${pathname}${search}`, host);
   const request = options.request === undefined ? legal : options.request(legal);
   if (request === null) return peer;
@@ -53,10 +60,13 @@ export async function connectHostile(url: string | URL, options: HostileClientOp
   return peer;
 }
 
-/** @internal */
-export function toHostileTransport(socket: net.Socket): HostileTransport {
+/** @internal @param raw the TCP socket below `socket`, or itself */
+export function toHostileTransport(socket: net.Socket, raw: net.Socket): HostileTransport {
   const transport: HostileTransport = new DuplexTransport(socket, { readsStatically: false });
-  transport.reset = () => socket.resetAndDestroy();
+  transport.reset = () => {
+    raw.resetAndDestroy();
+    socket.destroy();
+  };
   return transport;
 }
 

@@ -1,5 +1,6 @@
 import { createHash } from "node:crypto";
 import net from "node:net";
+import tls from "node:tls";
 import { toHostileTransport } from "./hostile-client.ts";
 import { HostilePeer } from "./hostile-peer.ts";
 
@@ -13,6 +14,8 @@ export interface HostileServerOptions {
    * @param request the client's request, with its empty line
    */
   readonly respond?: ((legal: string, request: string) => string | Uint8Array | null) | undefined;
+  /** Makes it a wss: server: what `tls.createServer` takes, a certificate and its key at least. */
+  readonly tls?: tls.TlsOptions | undefined;
 }
 
 /**
@@ -37,7 +40,7 @@ export class HostileServer {
   readonly #sockets = new Set<net.Socket>();
   readonly #peers: HostilePeer[] = [];
   readonly #waiting: ((peer: HostilePeer) => void)[] = [];
-  /** Where it listens, with the scheme ws:. */
+  /** Where it listens, with the scheme ws:, or wss: over TLS. */
   readonly url: string;
 
   /** Starts a server on a free port. */
@@ -50,13 +53,18 @@ export class HostileServer {
     return new HostileServer(server, options);
   }
 
-  private constructor(server: net.Server, { respond = (legal) => legal }: HostileServerOptions) {
+  private constructor(server: net.Server, options: HostileServerOptions) {
+    const { respond = (legal) => legal } = options;
     this.#server = server;
-    this.url = `ws://127.0.0.1:${(server.address() as net.AddressInfo).port}/`;
-    server.on("connection", (socket) => {
-      this.#sockets.add(socket);
-      socket.once("close", () => this.#sockets.delete(socket));
-      const peer = new HostilePeer(toHostileTransport(socket), "server", { readsHead: true });
+    const scheme = options.tls === undefined ? "ws" : "wss";
+    this.url = `${scheme}://127.0.0.1:${(server.address() as net.AddressInfo).port}/`;
+    const secureContext = options.tls === undefined ? undefined : tls.createSecureContext(options.tls);
+    server.on("connection", (raw) => {
+      this.#sockets.add(raw);
+      raw.once("close", () => this.#sockets.delete(raw));
+      const socket =
+        secureContext === undefined ? raw : new tls.TLSSocket(raw, { ...options.tls, secureContext, isServer: true });
+      const peer = new HostilePeer(toHostileTransport(socket, raw), "server", { readsHead: true });
       const answer = (): void => {
         const response = respond(createResponse(peer.head), peer.head);
         if (response !== null) peer.send(response);
