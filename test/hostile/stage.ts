@@ -48,12 +48,17 @@ export interface Stage {
   readonly tls: { readonly ca: string } | undefined;
   /** Makes a connection between one of us and a hostile peer. */
   meet(role: Role, options?: MeetOptions): Promise<Meeting>;
-  /** Where an ordinary client can connect next, and its connection as the server has it. */
-  expectClient(settings?: ConnectionSettings): { readonly url: string; readonly stream: Promise<WebSocketStream> };
+  /** Where an ordinary client can connect next, and its connection as the server has it; `handler` has it too. */
+  expectClient(
+    settings?: ConnectionSettings,
+    handler?: (stream: WebSocketStream) => unknown,
+  ): { readonly url: string; readonly stream: Promise<WebSocketStream> };
   /** Connects as a hostile client, in any way; to the server's root if it is not told where. */
   connect(options?: HostileClientOptions & { readonly url?: string }): Promise<HostilePeer>;
   /** Waits for our side of a connection that came about in another way, and watches it. */
   observe(stream: WebSocketStream, peer: HostilePeer): Promise<Meeting>;
+  /** What was reported, warned of or left unhandled so far; a test that does not ask for it fails where there is any. */
+  takeComplaints(): unknown[];
   /** Calls this behind the test. */
   onEnd(dispose: () => unknown): void;
   /** Waits until the server has so many connections besides those of the bystanders. */
@@ -85,7 +90,7 @@ export function createStage(options: Partial<OwnPortOptions> = {}, hook: OwnPort
     complaints.push(what);
   };
   const settings = new Map<string, ConnectionSettings>();
-  const arrivals = new Map<string, (stream: WebSocketStream) => void>();
+  const arrivals = new Map<string, (stream: WebSocketStream) => unknown>();
   const disposals: (() => unknown)[] = [];
 
   beforeAll(async () => {
@@ -94,7 +99,7 @@ export function createStage(options: Partial<OwnPortOptions> = {}, hook: OwnPort
       settings.get(request.url ?? "") ?? hook(request, context);
     server = await serve({ port: 0, host: "127.0.0.1", onError: complain, upgrade, ...options }, async (stream) => {
       const arrive = arrivals.get(stream.request.url ?? "");
-      if (arrive !== undefined) arrive(stream);
+      if (arrive !== undefined) await arrive(stream);
       else if (stream.request.url === "/echo") {
         const { readable, writable } = await stream.opened;
         await readable.pipeTo(writable);
@@ -135,11 +140,17 @@ export function createStage(options: Partial<OwnPortOptions> = {}, hook: OwnPort
     while (server.connectionCount !== BYSTANDERS + count) await turn();
   }
 
-  function expectClient(limits: ConnectionSettings = {}): ReturnType<Stage["expectClient"]> {
+  function expectClient(
+    limits: ConnectionSettings = {},
+    handler: (stream: WebSocketStream) => unknown = () => {},
+  ): ReturnType<Stage["expectClient"]> {
     const path = `/attack/${attacks++}`;
     settings.set(path, limits);
     const arrived = withResolvers<WebSocketStream>();
-    arrivals.set(path, arrived.resolve);
+    arrivals.set(path, (stream) => {
+      arrived.resolve(stream);
+      return handler(stream);
+    });
     return { url: new URL(path, url).href, stream: arrived.promise };
   }
 
@@ -194,6 +205,7 @@ export function createStage(options: Partial<OwnPortOptions> = {}, hook: OwnPort
       return observe(stream, peer);
     },
     observe,
+    takeComplaints: () => complaints.splice(0),
     onEnd: (dispose) => void disposals.push(dispose),
     expectClient,
     connect: (connectOptions = {}) => connect(connectOptions),

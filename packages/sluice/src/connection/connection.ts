@@ -635,8 +635,9 @@ export class Connection implements ByteTransportListener, KeepaliveProbe, Outbox
 
   /** The budget's call: it is used up, and this connection holds most for longest. */
   giveUp(): void {
-    // What it holds is free in a moment: it must not cost another connection its life meanwhile.
+    // What it holds is free, or will be in a moment: it must not cost another connection its life meanwhile.
     this.#isGivenUp = true;
+    this.#protocol.discard();
     this.#charge();
     const limit = "memoryBudgetBytes";
     this.#giveUp(

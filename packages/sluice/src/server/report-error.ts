@@ -51,7 +51,17 @@ function warnUnlessPeerLeft(error: unknown, stream: ServerWebSocketStream | null
 }
 
 function warn(error: unknown): void {
-  const detail = error instanceof Error ? error.stack : undefined;
-  const message = `An error in a WebSocket server was not handled (set the option onError): ${String(error)}`;
+  const { text, detail } = describe(error);
+  const message = `An error in a WebSocket server was not handled (set the option onError): ${text}`;
   process.emitWarning(message, { type: "SluiceWarning", code: "SLUICE_SERVER_ERROR", detail });
+}
+
+/** Anything can be thrown, also what a peer sent as JSON; its own `toString` may throw in turn. */
+function describe(error: unknown): { text: string; detail: string | undefined } {
+  try {
+    const stack = error instanceof Error ? error.stack : undefined;
+    return { text: String(error), detail: typeof stack === "string" ? stack : undefined };
+  } catch {
+    return { text: "something that cannot be shown was thrown", detail: undefined };
+  }
 }

@@ -10,6 +10,8 @@ export interface WireFrame {
   readonly rsv: number;
   readonly opcode: number;
   readonly isMasked: boolean;
+  /** The four bytes that masked it, null if there were none. */
+  readonly maskingKey: Uint8Array | null;
   readonly payload: Uint8Array;
 }
 
@@ -68,9 +70,10 @@ export function decodeFrame(bytes: Uint8Array): { frame: WireFrame; byteLength: 
   if (isMasked) offset += 4;
   if (bytes.byteLength < offset + length) return null;
   const payload = bytes.slice(offset, offset + length);
+  const maskingKey = isMasked ? bytes.slice(keyOffset, offset) : null;
   if (isMasked)
     for (let i = 0; i < length; i++) payload[i] = (payload[i] as number) ^ view.getUint8(keyOffset + (i % 4));
   const first = view.getUint8(0);
-  const frame = { isFin: first >= 0x80, rsv: (first >> 4) & 7, opcode: first & 15, isMasked, payload };
+  const frame = { isFin: first >= 0x80, rsv: (first >> 4) & 7, opcode: first & 15, isMasked, maskingKey, payload };
   return { frame, byteLength: offset + length };
 }

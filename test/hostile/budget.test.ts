@@ -1,0 +1,108 @@
+import { describe, expect, it } from "vitest";
+import { codeOf, expectClose, reasonOf } from "./outcome.ts";
+import { createStage, type Meeting, turn } from "./stage.ts";
+
+const MIB = 1_048_576;
+const BUDGET = 4 * MIB;
+/** A chunk from the socket for each of those who are attacked, which nobody is asked for before it is there. */
+const CHUNK = 65_536;
+const ATTACKERS = 40;
+
+const stage = createStage({ memoryBudgetBytes: BUDGET });
+
+/** Waits until the server's connections hold what they hold for a while. @returns the most that they held */
+async function settle(): Promise<number> {
+  let mostBytes = 0;
+  for (let quiet = 0, before = -1; quiet < 50; quiet++) {
+    const { heldBytesIn, heldBytesOut } = stage.server.metrics();
+    if (Math.abs(heldBytesIn + heldBytesOut - before) > CHUNK) quiet = 0;
+    before = heldBytesIn + heldBytesOut;
+    mostBytes = Math.max(mostBytes, before);
+    await turn();
+  }
+  return mostBytes;
+}
+
+/** Those that were given up got 1013 and the reason; the others go on. @returns how many were given up */
+async function sortOut(meetings: readonly Meeting[]): Promise<number> {
+  let count = 0;
+  for (const meeting of meetings) {
+    const isGivenUp = meeting.peer.closes.length > 0;
+    if (isGivenUp) {
+      count++;
+      await expectClose(meeting, 1013);
+      expect(codeOf(await reasonOf(meeting.stream.closed))).toBe("ERR_SLUICE_MEMORY_BUDGET");
+    } else {
+      meeting.peer.destroy();
+      await meeting.readable.cancel().catch(() => {});
+      await meeting.stream.closed.catch(() => {});
+    }
+  }
+  return count;
+}
+
+describe("attackers who each hold no more than one may, against a memory budget for all", () => {
+  it("messages that are never finished: those that hold most are given up, until the rest fits", async () => {
+    const meetings = await Promise.all(Array.from({ length: ATTACKERS }, () => stage.meet("server")));
+    for (const { peer } of meetings) {
+      peer.sendFrame({ opcode: 2, isFin: false, payload: new Uint8Array(400_000) });
+    }
+    expect(await settle()).toBeLessThanOrEqual(BUDGET + ATTACKERS * CHUNK);
+    const { heldBytesIn, budgetGivenUp } = stage.server.metrics();
+    expect(heldBytesIn).toBeLessThanOrEqual(BUDGET);
+    expect(budgetGivenUp).toBeGreaterThan(ATTACKERS / 4);
+    expect(await sortOut(meetings)).toBe(budgetGivenUp);
+  });
+
+  it("messages that nobody reads: above three quarters each queues one at most", async () => {
+    const readableStrategy = { highWaterMark: 100 };
+    const meetings = await Promise.all(
+      Array.from({ length: ATTACKERS }, () => stage.meet("server", { readableStrategy })),
+    );
+    for (const { peer } of meetings) void peer.flood({ opcode: 2, payload: new Uint8Array(20_000) }, 100);
+    expect(await settle()).toBeLessThanOrEqual(BUDGET + ATTACKERS * CHUNK);
+    expect(stage.server.metrics().heldBytesIn).toBeLessThanOrEqual(BUDGET);
+    await sortOut(meetings);
+  });
+
+  it("writes that wait for peers who do not read", async () => {
+    const meetings = await Promise.all(Array.from({ length: ATTACKERS }, () => stage.meet("server")));
+    for (const { peer } of meetings) peer.pause();
+    const writings = meetings.map(({ writable }) =>
+      writable
+        .getWriter()
+        .write(new Uint8Array(8 * MIB))
+        .catch(() => {}),
+    );
+    // Those that are given up linger, for two seconds at most, with what the system has not taken of them.
+    const lingers = (): number => stage.server.metrics().budgetGivenUp * 262_144;
+    expect(await settle()).toBeLessThanOrEqual(BUDGET + lingers());
+    while (stage.server.metrics().heldBytesOut > BUDGET) await turn();
+    for (const { peer } of meetings) peer.destroy();
+    await Promise.all(writings);
+    for (const { stream } of meetings) await stream.closed.catch(() => {});
+  });
+
+  it("a little each, of too many: newcomers get 503, those that are there go on", async () => {
+    const meetings: Meeting[] = [];
+    const { budgetGivenUp } = stage.server.metrics();
+    // Each holds less than it is worth to end a connection for.
+    while (stage.server.metrics().budgetUsedBytes <= BUDGET) {
+      const meeting = await stage.meet("server");
+      meetings.push(meeting);
+      const before = stage.server.metrics().budgetUsedBytes;
+      meeting.peer.sendFrame({ opcode: 2, isFin: false, payload: new Uint8Array(50_000) });
+      while (stage.server.metrics().budgetUsedBytes < before + 50_000) await turn();
+    }
+    const newcomers = await Promise.all(Array.from({ length: 20 }, () => stage.connect()));
+    expect(newcomers.map(({ statusCode }) => statusCode)).toEqual(newcomers.map(() => 503));
+    expect(Buffer.from(newcomers[0]?.rest ?? []).toString()).toContain("memoryBudgetBytes");
+    expect(stage.server.metrics().budgetGivenUp).toBe(budgetGivenUp);
+    // As soon as one has gone there is a place again.
+    meetings[0]?.peer.reset();
+    await stage.untilConnections(meetings.length - 1);
+    expect((await stage.connect()).statusCode).toBe(101);
+    for (const peer of newcomers) peer.destroy();
+    expect(await sortOut(meetings.slice(1))).toBe(0);
+  });
+});
