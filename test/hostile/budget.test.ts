@@ -82,27 +82,4 @@ describe("attackers who each hold no more than one may, against a memory budget 
     await Promise.all(writings);
     for (const { stream } of meetings) await stream.closed.catch(() => {});
   });
-
-  it("a little each, of too many: newcomers get 503, those that are there go on", async () => {
-    const meetings: Meeting[] = [];
-    const { budgetGivenUp } = stage.server.metrics();
-    // Each holds less than it is worth to end a connection for.
-    while (stage.server.metrics().budgetUsedBytes <= BUDGET) {
-      const meeting = await stage.meet("server");
-      meetings.push(meeting);
-      const before = stage.server.metrics().budgetUsedBytes;
-      meeting.peer.sendFrame({ opcode: 2, isFin: false, payload: new Uint8Array(50_000) });
-      while (stage.server.metrics().budgetUsedBytes < before + 50_000) await turn();
-    }
-    const newcomers = await Promise.all(Array.from({ length: 20 }, () => stage.connect()));
-    expect(newcomers.map(({ statusCode }) => statusCode)).toEqual(newcomers.map(() => 503));
-    expect(Buffer.from(newcomers[0]?.rest ?? []).toString()).toContain("memoryBudgetBytes");
-    expect(stage.server.metrics().budgetGivenUp).toBe(budgetGivenUp);
-    // As soon as one has gone there is a place again.
-    meetings[0]?.peer.reset();
-    await stage.untilConnections(meetings.length - 1);
-    expect((await stage.connect()).statusCode).toBe(101);
-    for (const peer of newcomers) peer.destroy();
-    expect(await sortOut(meetings.slice(1))).toBe(0);
-  });
 });
