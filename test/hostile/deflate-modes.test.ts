@@ -93,7 +93,7 @@ describe.each(ROLES)("RFC 7692 §7: an attacker who compresses, against our %s",
         sendCompressed(meeting.peer, await compress(deflate, bytes));
         if (!mode.takesOver) deflate.reset();
       }
-      sendCompressed(meeting.peer, await compress(deflate, new Uint8Array(16 * MIB)));
+      sendCompressed(meeting.peer, await compress(deflate, new Uint8Array(4 * MIB)));
       await expectFailure(meeting, "ERR_SLUICE_MESSAGE_TOO_BIG");
       await expectClose(meeting, 1009);
       const { messages } = await reading;
