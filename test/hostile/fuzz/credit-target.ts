@@ -28,7 +28,7 @@ function toSetting(flags: number): Setting {
  */
 function toStep(line: string): { readonly wire: string | Uint8Array } | { readonly act: "read" | "send" } {
   const rest = line.slice(1).replaceAll("^", "\u0010");
-  const length = Math.min(Number.parseInt(rest, 10) || 0, 70_000);
+  const length = Math.min(Math.max(Number.parseInt(rest, 10) || 0, 0), 70_000);
   switch (line[0]) {
     case "!":
       return { act: "read" };
