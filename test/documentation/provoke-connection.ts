@@ -47,11 +47,18 @@ async function endOf(options: Options, play: (stage: Stage) => Promise<void> | v
   const writer = (await stream.opened).writable.getWriter();
   await clock.run();
   await play({ peer, clock, stream, writer });
-  await clock.run();
-  const error = await stream.closed.then(
-    () => null,
-    (reason: unknown) => reason,
-  );
+  let hasEnded = false;
+  const ending = stream.closed
+    .then(
+      () => null,
+      (reason: unknown) => reason,
+    )
+    .finally(() => {
+      hasEnded = true;
+    });
+  // A message that is inflated on a thread comes when it comes.
+  while (!hasEnded) await clock.run();
+  const error = await ending;
   peer.resume();
   await clock.run();
   return { closes: peer.closes, error };
