@@ -1,7 +1,7 @@
 import { constants, createDeflateRaw } from "node:zlib";
 import { describe, expect, it } from "vitest";
 import { deflateBomb } from "../../packages/sluice/src/testing/deflate-bomb.ts";
-import { expectClose, expectFailure, readAll } from "./outcome.ts";
+import { expectBytes, expectClose, expectFailure, readAll } from "./outcome.ts";
 import { measureProcessMemory } from "./process-memory.ts";
 import { randomOf } from "./random.ts";
 import { createStage, ROLES, turn } from "./stage.ts";
@@ -88,11 +88,11 @@ describe.each(ROLES)("RFC 7692 §8: compressed bombs against our %s", (role) => 
     const seed = Uint8Array.from({ length: 30_000 }, () => 256 * random());
     const first = await compress(seed);
     meeting.peer.sendFrame({ opcode: 2, rsv: 4, payload: first });
-    expect((await reader.read()).value).toEqual(seed);
+    expectBytes((await reader.read()).value, seed);
     const again = await compress(seed);
     expect(again.byteLength).toBeLessThan(first.byteLength / 20);
     meeting.peer.sendFrame({ opcode: 2, rsv: 4, payload: again });
-    expect((await reader.read()).value).toEqual(seed);
+    expectBytes((await reader.read()).value, seed);
     const bomb = await compress(Buffer.concat(Array.from({ length: 40 }, () => seed)));
     meeting.peer.sendFrame({ opcode: 2, rsv: 4, payload: bomb });
     await expectFailure(meeting, "ERR_SLUICE_MESSAGE_TOO_BIG");

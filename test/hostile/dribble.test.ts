@@ -3,7 +3,7 @@ import { WebSocketStream } from "../../packages/sluice/src/streams/websocket-str
 import { HostileServer } from "../../packages/sluice/src/testing/hostile-server.ts";
 import { encodeFrame } from "../../packages/sluice/src/testing/wire-frame.ts";
 import { createScope } from "../support/scope.ts";
-import { expectClose, expectFailure, readAll } from "./outcome.ts";
+import { expectBytes, expectClose, expectFailure, readAll } from "./outcome.ts";
 import { createStage, ROLES } from "./stage.ts";
 
 const stage = createStage();
@@ -54,7 +54,7 @@ describe.each(ROLES)("RFC 6455 §6.2: our %s takes frames that come a byte at a 
     const payload = new Uint8Array(20_000).fill(7);
     const reading = readable.getReader().read();
     await peer.dribble(encodeFrame({ opcode: 2, payload }, isMasked), 3);
-    expect((await reading).value).toEqual(payload);
+    expectBytes((await reading).value, payload);
     expect(heldBytes.in).toBeLessThanOrEqual(3 * payload.byteLength + 131_072);
   });
 });

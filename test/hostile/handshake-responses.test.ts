@@ -59,7 +59,7 @@ const RESPONSES: readonly (readonly [name: string, code: string, change: (legal:
   ["HTTP/2.0", "VERSION|SYNTAX", status("HTTP/2.0 101 Switching Protocols")],
   ["HTTP/3.0", "VERSION|SYNTAX", status("HTTP/3.0 101 Switching Protocols")],
   ["a status of four digits", "SYNTAX", status("HTTP/1.1 1010 Switching Protocols")],
-  ["status 000", "STATUS|SYNTAX", status("HTTP/1.1 000 Nothing")],
+  ["status 000", "STATUS|SYNTAX", () => "HTTP/1.1 000 Nothing\r\nContent-Length: 0\r\n\r\n"],
   ["another protocol", "SYNTAX", () => "SSH-2.0-OpenSSH_9.6\r\n\r\n"],
   ["TLS", "SYNTAX", () => "\x15\x03\x01\x00\x02\x02\x28\r\n\r\n"],
   ["a request", "SYNTAX", () => "GET / HTTP/1.1\r\nHost: x\r\n\r\n"],

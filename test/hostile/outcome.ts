@@ -50,3 +50,9 @@ export async function expectClose({ peer }: Pick<Meeting, "peer">, closeCode: nu
   peer.end();
   await peer.until(() => peer.isClosed);
 }
+
+/** The same bytes; `toEqual` compares large ones for seconds. */
+export function expectBytes(received: unknown, expected: Uint8Array): void {
+  expect(received).toBeInstanceOf(Uint8Array);
+  expect(Buffer.compare(received as Uint8Array, expected)).toBe(0);
+}

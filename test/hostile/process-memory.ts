@@ -6,7 +6,7 @@ const collectGarbage: () => void = runInNewContext("gc");
 
 /** Bytes that this thread of the process holds after everything that can be freed was: the heap, and what hangs outside of it. */
 export async function measureProcessMemory(): Promise<number> {
-  for (let round = 0; round < 3; round++) {
+  for (let round = 0; round < 2; round++) {
     collectGarbage();
     // Finalizers run in tasks of their own.
     await new Promise((resolve) => setImmediate(resolve));

@@ -8,7 +8,9 @@ const stage = createStage();
 const MIB = 1_048_576;
 /** One message in the sink, one in the outbox, the send limit and the reserve. */
 const BOUND_OUT = 2 * MIB + 65_536 + 262_144;
-const IMPATIENT: MeetOptions = { keepAlive: { intervalMs: 100, timeoutMs: 100, stalledTimeoutMs: 300 } };
+const IMPATIENT: MeetOptions = { keepAlive: { intervalMs: 50, timeoutMs: 50, stalledTimeoutMs: 100 } };
+/** Towards a peer that moves, which must have its time also where the machine is busy. */
+const PATIENT: MeetOptions = { keepAlive: { intervalMs: 100, timeoutMs: 100, stalledTimeoutMs: 300 } };
 
 /** Writes until it is not allowed any more. @returns what the last write rejected with */
 async function writeOn(
@@ -51,7 +53,7 @@ describe.each(ROLES)("a peer that does not take what our %s sends", (role) => {
   });
 
   it("reads a little now and then: it is waited for, and everything arrives", async () => {
-    const meeting = await stage.meet(role, IMPATIENT);
+    const meeting = await stage.meet(role, PATIENT);
     const { peer, stream } = meeting;
     const writer = meeting.writable.getWriter();
     const writing = (async () => {
@@ -83,7 +85,7 @@ describe.each(ROLES)("a peer that does not take what our %s sends", (role) => {
   });
 
   it("never reads, and abort() does not wait for it", async () => {
-    const meeting = await stage.meet(role, { closeTimeoutMs: 200 });
+    const meeting = await stage.meet(role, { closeTimeoutMs: 100 });
     meeting.peer.pause();
     const writer = meeting.writable.getWriter();
     const writing = reasonOf(writer.write(new Uint8Array(16 * MIB)));
@@ -93,7 +95,7 @@ describe.each(ROLES)("a peer that does not take what our %s sends", (role) => {
   });
 
   it("never reads, and close() ends after closeTimeoutMs", async () => {
-    const meeting = await stage.meet(role, { closeTimeoutMs: 200 });
+    const meeting = await stage.meet(role, { closeTimeoutMs: 100 });
     meeting.peer.pause();
     const writing = reasonOf(meeting.writable.getWriter().write(new Uint8Array(16 * MIB)));
     meeting.stream.close({ closeCode: 4000 });
@@ -123,7 +125,7 @@ describe.each(ROLES)("a peer that keeps our %s waiting", (role) => {
   });
 
   it("is alive, and has nothing to say: 1001 after idleTimeoutMs", async () => {
-    const meeting = await stage.meet(role, { ...IMPATIENT, idleTimeoutMs: 500 });
+    const meeting = await stage.meet(role, { ...PATIENT, idleTimeoutMs: 300 });
     const { peer } = meeting;
     const answering = (async () => {
       for (let answered = 0; !peer.hasEnded && !peer.isClosed; ) {
@@ -139,7 +141,7 @@ describe.each(ROLES)("a peer that keeps our %s waiting", (role) => {
   });
 
   it("does not answer our Close: the end after closeTimeoutMs", async () => {
-    const meeting = await stage.meet(role, { closeTimeoutMs: 200 });
+    const meeting = await stage.meet(role, { closeTimeoutMs: 100 });
     meeting.stream.close({ closeCode: 4000 });
     await expectFailure(meeting, "ERR_SLUICE_CLOSE_TIMEOUT");
     await meeting.peer.until(() => meeting.peer.isClosed || meeting.peer.hasEnded);
@@ -147,7 +149,7 @@ describe.each(ROLES)("a peer that keeps our %s waiting", (role) => {
   });
 
   it("answers our Close with messages and Pings only: the end after closeTimeoutMs, and none is delivered", async () => {
-    const meeting = await stage.meet(role, { closeTimeoutMs: 300 });
+    const meeting = await stage.meet(role, { closeTimeoutMs: 150 });
     const { peer } = meeting;
     const reading = readAll(meeting.readable);
     meeting.stream.close({ closeCode: 4000 });

@@ -6,9 +6,9 @@ import type { Measurement, RunRecord } from "./record.ts";
 
 const MIB = 2 ** 20;
 
-function measure(atMs: number, open: number, heapUsed: number): Measurement {
+function measure(atMs: number, open: number, heapUsed: number, pings = 3): Measurement {
   const memory = { heapUsed, external: 0, arrayBuffers: 0, rss: 0 };
-  const counts = { opened: 0, sent: 0, received: 0, sentBytes: 0, receivedBytes: 0, pending: 0, pings: 0, pongs: 0 };
+  const counts = { opened: 0, sent: 0, received: 0, sentBytes: 0, receivedBytes: 0, pending: 0, pings };
   return {
     atMs,
     sample: { ...memory, resources: { TCPSocketWrap: open } },
@@ -21,8 +21,8 @@ function findFailed(record: Partial<RunRecord>): string[] {
   const outcome = {
     ledger: new Ledger(),
     record: {
-      server: { title: "server", measurements: [] },
-      client: { title: "client", measurements: [] },
+      server: { title: "server", measurements: [measure(0, 0, MIB)] },
+      client: { title: "client", measurements: [measure(0, 0, MIB)] },
       atRestBefore: measure(0, 0, MIB),
       atRestAfter: measure(0, 0, MIB),
       faults: [],
@@ -32,8 +32,6 @@ function findFailed(record: Partial<RunRecord>): string[] {
       stallMs: 60_000,
       stalledConnections: 0,
       kills: 0,
-      pings: 1,
-      pongs: 0,
       ...record,
     },
   };
@@ -86,7 +84,15 @@ describe("createChecks()", () => {
     const lived = "stalled connections lived, and delivered everything then";
     expect(findFailed({ stalledConnections: 1 })).toEqual([lived]);
     expect(findFailed({ stalledConnections: 1, ranMs: 100_000 })).toEqual([]);
-    expect(findFailed({ pings: 0 })).toEqual(["heartbeats went on in the meantime"]);
+  });
+
+  it("asks for a Ping in every second interval of a stall, at each end", () => {
+    const rare = [measure(0, 0, MIB, 2)];
+    const failure = "heartbeats went on in the meantime";
+    expect(findFailed({ server: { title: "server", measurements: rare } })).toEqual([`server: ${failure}`]);
+    expect(findFailed({ client: { title: "client", measurements: rare } })).toEqual([`client: ${failure}`]);
+    expect(findFailed({ client: { title: "client", measurements: rare }, ranMs: 100_000 })).toEqual([]);
+    expect(findFailed({ client: { title: "client", measurements: rare }, stallMs: 50_000 })).toEqual([]);
   });
 
   it("finds handles and memory that are left when all connections have gone", () => {

@@ -58,12 +58,11 @@ export interface Traffic {
   readonly receivedBytes: number;
   /** Promises that somebody waits for. */
   readonly pending: number;
-  /** The most that one connection held at this moment, in bytes. */
+  /** The most that one connection was seen to hold, in bytes. */
   readonly heldIn: number;
   readonly heldOut: number;
-  /** Of the connections in the stalled group at this moment. */
+  /** The most that one open connection of the stalled group has sent. */
   readonly pings: number;
-  readonly pongs: number;
   /** Both listeners', on the server. */
   readonly metrics: readonly ServerMetrics[];
 }

@@ -34,7 +34,4 @@ export interface RunRecord {
   readonly stalledConnections: number;
   /** Client processes that were killed and begun anew. */
   kills: number;
-  /** Most heartbeats that one process counted on the open connections of the stalled group, and their answers. */
-  pings: number;
-  pongs: number;
 }

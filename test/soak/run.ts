@@ -67,8 +67,6 @@ export class SoakRun {
       stallMs: Math.min(STALL_MS, runMs / 2),
       stalledConnections: Math.min(STALLED_CONNECTIONS, Math.floor(options.connections / 5)),
       kills: 0,
-      pings: 0,
-      pongs: 0,
     };
   }
 
@@ -222,12 +220,6 @@ export class SoakRun {
     this.#latest = server ?? this.#latest;
     keep(this.#record.server, server);
     keep(this.#record.client, client);
-    for (const { traffic } of [server, client].filter(
-      (measurement) => measurement !== null && measurement !== undefined,
-    )) {
-      this.#record.pings = Math.max(this.#record.pings, traffic.pings);
-      this.#record.pongs = Math.max(this.#record.pongs, traffic.pongs);
-    }
   }
 
   async #measure(child: Child): Promise<Measurement | null> {

@@ -1,4 +1,5 @@
 import { connection } from "./connection-target.ts";
+import { credit } from "./credit-target.ts";
 import { frames } from "./frames-target.ts";
 import { extensions, request, response } from "./handshake-targets.ts";
 
@@ -6,7 +7,7 @@ import { extensions, request, response } from "./handshake-targets.ts";
 export type Target = (input: Uint8Array) => void | Promise<void>;
 
 /** Everything that is fuzzed, by the name of its folder in the corpus. */
-export const TARGETS: Readonly<Record<string, Target>> = { frames, connection, request, response, extensions };
+export const TARGETS: Readonly<Record<string, Target>> = { frames, connection, request, response, extensions, credit };
 
 /** Those whose corpus is text. */
-export const TEXT_TARGETS: readonly string[] = ["request", "response", "extensions"];
+export const TEXT_TARGETS: readonly string[] = ["request", "response", "extensions", "credit"];

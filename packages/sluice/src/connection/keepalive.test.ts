@@ -114,6 +114,13 @@ describe("keepalive: three verdicts apart", () => {
     expect(peer.framesOf(9).length).toBeGreaterThan(10);
   });
 
+  it.each([5_000, 30_000])("paused by us: a Ping in every interval, whatever timeoutMs is: %i", async (timeoutMs) => {
+    const { clock, peer } = await openWithPeer({ intervalMs: 10_000, timeoutMs });
+    for (let i = 0; i < 10; i++) peer.sendText("unread");
+    await clock.advance(69_999);
+    expect(peer.framesOf(9)).toHaveLength(6);
+  });
+
   it("paused by us, and stalled by the peer: Pings do not pile up behind what cannot leave", async () => {
     const { clock, stream, peer, writable, getError } = await openWithPeer();
     for (let i = 0; i < 10; i++) peer.sendText("unread");

@@ -87,7 +87,9 @@ export class Keepalive {
       this.#probe.onVerdict(verdict);
       return;
     }
-    this.#schedule(this.#pingSentAt === null ? this.#options.intervalMs : this.#timeToNextCheck(now));
+    // While we are paused the answer cannot be heard, so it is not waited for.
+    const isAwaited = this.#pingSentAt !== null && this.#pausedSince === null;
+    this.#schedule(isAwaited ? this.#timeToNextCheck(now) : this.#options.intervalMs);
   };
 
   #judge(now: number): KeepaliveVerdict | null {
