@@ -213,7 +213,7 @@ describe("the measurement", () => {
     const { code, output } = await start(build.measure, ...args).exit;
     expect(code).toBe(0);
     expect(output).toMatch(/^\| 1 \| [\d,]+ \|.*\| 4 \|$/m);
-    expect(output).toMatch(/^\| 2 \| [\d,]+ \|.*\| 2\+2 \|$/m);
+    expect(output).toMatch(/^\| 2 \| [\d,]+ \|.*\| [1-3]\+[1-3] \|$/m);
     expect(output).toMatch(/^2 workers echo \d+\.\d\d times as much as 1 /m);
   });
 
