@@ -11,7 +11,7 @@ export interface ByteTransport {
   readonly unsentBytes: number;
   /** Bytes read from the system and not handed over yet, as a paused stream may hold (at most one chunk, RX4). */
   readonly unreadBytes: number;
-  /** Address of the peer, or `""` where there is none. */
+  /** Address of the peer, or `""` where there is none. What was asked for once is known also afterwards. */
   readonly remoteAddress: string;
   /**
    * Starts delivery. Called once, before any other method. Nothing is read before {@link resume}: a transport starts

@@ -9,4 +9,6 @@ export interface ConnectionWatcher {
   onRoundTrip(rttMs: number): void;
   /** Once: the connection has ended, its observer knows, and its counters are final. */
   onEnded(result: ConnectionResult): void;
+  /** Once: the transport is gone. The connection's observer may hear of its end later, when it has read what came before. */
+  onTransportClosed(): void;
 }

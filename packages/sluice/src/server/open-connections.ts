@@ -39,14 +39,15 @@ export class OpenConnections {
     return this.#drained.has(stream);
   }
 
-  /** @param onGone called once, when the socket is closed */
-  add(connection: OpenConnection, onGone: () => void): void {
+  add(connection: OpenConnection): void {
     this.#connections.add(connection);
-    connection.socket.on("close", () => {
-      this.#connections.delete(connection);
-      onGone();
-      this.#notifyWhenEmpty();
-    });
+  }
+
+  /** To be called when its socket is closed. @returns whether it was here */
+  remove(connection: OpenConnection): boolean {
+    const wasHere = this.#connections.delete(connection);
+    this.#notifyWhenEmpty();
+    return wasHere;
   }
 
   /** Closes what is there now, spread over time, and cuts off what is left at the deadline. Fulfils when nothing is. */

@@ -1,4 +1,5 @@
 import type { IncomingMessage } from "node:http";
+import type { Socket } from "node:net";
 import type { Duplex } from "node:stream";
 import type { Clock, Timer } from "../connection/clock.ts";
 import { ignoreSocketError, refuseAtLimit } from "./refusal.ts";
@@ -20,6 +21,8 @@ export class HandshakeLostError extends Error {
 export class PendingHandshake {
   readonly request: IncomingMessage;
   readonly socket: Duplex;
+  /** As the socket has it, or `""`. */
+  readonly remoteAddress: string;
   readonly #clock: Clock;
   readonly #abortController = new AbortController();
   #timer: Timer | null;
@@ -28,6 +31,7 @@ export class PendingHandshake {
   constructor(request: IncomingMessage, socket: Duplex, clock: Clock, timeoutMs: number) {
     this.request = request;
     this.socket = socket;
+    this.remoteAddress = (socket as Partial<Socket>).remoteAddress ?? "";
     this.#clock = clock;
     // Node took its own listeners off with the HTTP parser. This one stays: the socket may fail at any later time.
     socket.on("error", ignoreSocketError);

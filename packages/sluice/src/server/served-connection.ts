@@ -2,9 +2,10 @@ import type { Duplex } from "node:stream";
 import type { ConnectionCounters, ConnectionResult } from "../connection/connection.ts";
 import type { ConnectionWatcher } from "../connection/connection-watcher.ts";
 import { type DiagnosedConnection, nextConnectionId, publish, publishEnd } from "../node/diagnostics.ts";
+import type { Admission } from "./admissions.ts";
 import type { BroadcastMiss } from "./broadcast.ts";
 import type { Tally } from "./metrics-tally.ts";
-import type { OpenConnection } from "./open-connections.ts";
+import type { OpenConnection, OpenConnections } from "./open-connections.ts";
 import type { ServerWebSocketStream } from "./server-websocket-stream.ts";
 
 /**
@@ -16,18 +17,24 @@ import type { ServerWebSocketStream } from "./server-websocket-stream.ts";
  */
 export class ServedConnection implements OpenConnection, ConnectionWatcher {
   readonly #tally: Tally;
+  readonly #connections: OpenConnections;
+  readonly #admission: Admission;
   /** Set before anything can happen. */
   stream!: ServerWebSocketStream;
   socket!: Duplex;
   #folded: ConnectionCounters | null = null;
   #described: DiagnosedConnection | null = null;
 
-  constructor(tally: Tally) {
+  constructor(tally: Tally, connections: OpenConnections, admission: Admission) {
     this.#tally = tally;
+    this.#connections = connections;
+    this.#admission = admission;
   }
 
-  onOpen(openCount: number, info: { protocol: string; extensions: string; isReadStatically: boolean }): void {
-    this.#tally.countOpen(openCount, info.isReadStatically);
+  onOpen(info: { protocol: string; extensions: string; isReadStatically: boolean }): void {
+    this.#admission.open();
+    this.#connections.add(this);
+    this.#tally.countOpen(this.#connections.size, info.isReadStatically);
     const { protocol, extensions } = info;
     publish("sluice:connection:open", () => ({ connection: this.#describe(), protocol, extensions }));
   }
@@ -47,7 +54,9 @@ export class ServedConnection implements OpenConnection, ConnectionWatcher {
     );
   }
 
-  onSocketGone(): void {
+  onTransportClosed(): void {
+    if (!this.#connections.remove(this)) return;
+    this.#admission.release();
     this.#fold(undefined);
   }
 

@@ -109,7 +109,7 @@ export class Upgrader {
       if (this.#budget.isAboveHard) {
         throw refuseAtLimit(503, "The server's connections hold as much memory as they may", "memoryBudgetBytes");
       }
-      admission = this.#admissions.admit((socket as Partial<TLSSocket>).remoteAddress ?? "");
+      admission = this.#admissions.admit(pending.remoteAddress);
       const plan = await this.#negotiate(pending);
       return await this.#openInTurn(pending, plan, head, admission, queue);
     } catch (error) {
@@ -217,8 +217,8 @@ export class Upgrader {
     const { request, socket } = pending;
     pending.check();
     pending.release();
-    const transport = new DuplexTransport(socket);
-    const served = new ServedConnection(this.#tally);
+    const transport = new DuplexTransport(socket, { remoteAddress: pending.remoteAddress });
+    const served = new ServedConnection(this.#tally, this.connections, admission);
     const engine = new Connection(transport, {
       role: "server",
       clock: this.#clock,
@@ -238,7 +238,6 @@ export class Upgrader {
     );
     // Nothing was written by the connection yet: it has nothing to answer before its first task.
     transport.writeHead(Buffer.from(plan.responseHead, "latin1"));
-    admission.open();
     const { duplex } = transport;
     // A socket whose handle was moved is only an empty shell, which is not worth keeping.
     if (duplex !== socket) {
@@ -247,11 +246,7 @@ export class Upgrader {
     }
     served.stream = stream;
     served.socket = duplex;
-    this.connections.add(served, () => {
-      admission.release();
-      served.onSocketGone();
-    });
-    served.onOpen(this.connections.size, { protocol, extensions, isReadStatically: transport.isReadStatically });
+    served.onOpen({ protocol, extensions, isReadStatically: transport.isReadStatically });
     return stream;
   }
 
@@ -343,7 +338,8 @@ function replaceSocket(request: IncomingMessage & { client?: unknown }, from: Du
   if (request.client === from) request.client = to;
 }
 
-function isThenable(value: unknown): value is PromiseLike<unknown> {
+/** As `await` sees it. */
+export function isThenable(value: unknown): value is PromiseLike<unknown> {
   return typeof (value as { then?: unknown } | null | undefined)?.then === "function";
 }
 

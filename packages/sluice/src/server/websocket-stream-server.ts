@@ -16,7 +16,7 @@ import { createOwnHttpServer } from "./own-http-server.ts";
 import { createErrorReporter, isOrdinaryEnd, type ReportError } from "./report-error.ts";
 import { DEFAULT_SERVER_LIMITS } from "./server-limits.ts";
 import type { ServerWebSocketStream } from "./server-websocket-stream.ts";
-import { Upgrader } from "./upgrade.ts";
+import { isThenable, Upgrader } from "./upgrade.ts";
 import { addUpgradeRoute } from "./upgrade-router.ts";
 
 /** What {@link serve} is given: takes care of one connection. */
@@ -200,15 +200,22 @@ export class WebSocketStreamServer {
     );
   }
 
-  async #handle(stream: ServerWebSocketStream): Promise<void> {
+  /** Not asynchronous itself: it would wait, and take memory, for as long as the connection lives. */
+  #handle(stream: ServerWebSocketStream): void {
     if (this.#handler === null) return;
     try {
-      await this.#handler(stream);
+      const result: unknown = this.#handler(stream);
+      if (!isThenable(result)) return;
+      Promise.resolve(result).then(undefined, (error: unknown) => this.#onHandlerFailed(error, stream));
     } catch (error) {
-      closeValidated(stream, CloseCode.INTERNAL_ERROR, "");
-      if (await isOrdinaryEnd(error, stream, this.#upgrader.connections.isDrained(stream))) return;
-      this.#reportError(error, stream);
+      void this.#onHandlerFailed(error, stream);
     }
+  }
+
+  async #onHandlerFailed(error: unknown, stream: ServerWebSocketStream): Promise<void> {
+    closeValidated(stream, CloseCode.INTERNAL_ERROR, "");
+    if (await isOrdinaryEnd(error, stream, this.#upgrader.connections.isDrained(stream))) return;
+    this.#reportError(error, stream);
   }
 
   #stopAccepting(unread: readonly ServerWebSocketStream[]): void {
