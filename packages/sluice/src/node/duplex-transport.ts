@@ -123,9 +123,9 @@ export class DuplexTransport implements ByteTransport {
     return this.#isReadStatically;
   }
 
-  /** Writes what belongs to the opening handshake, in front of everything; it does not count as unsent. */
-  writeHead(bytes: Uint8Array): void {
-    this.#duplex.write(bytes);
+  /** Writes what belongs to the opening handshake, Latin-1, in front of everything; it does not count as unsent. */
+  writeHead(head: string): void {
+    this.#duplex.write(head, "latin1");
   }
 
   #moveToStaticRead(): net.Socket | null {

@@ -7,10 +7,12 @@ export function closeReasonByteLength(reason: string): number {
   return standardUtf8Codec.encode(reason).byteLength;
 }
 
+const NOTHING = new Uint8Array(0);
+
 /** The body of a Close frame: empty without a code. @throws {RangeError} if the reason is longer than 123 bytes */
 export function encodeCloseBody(closeCode: number | null, reason: string, utf8: Utf8Codec): Uint8Array {
   if (closeCode === null) return new Uint8Array(0);
-  const text = utf8.encode(reason);
+  const text = reason === "" ? NOTHING : utf8.encode(reason);
   if (text.byteLength > 123) {
     throw new RangeError(`Cannot send Close as reason must be at most 123 bytes: current length is ${text.byteLength}`);
   }

@@ -48,22 +48,18 @@ export class Admissions {
     if (this.#pendingCount >= limits.maxPendingHandshakes) {
       throw refuseAtLimit(503, "The server has as many handshakes to answer as it may have", "maxPendingHandshakes");
     }
-    const key = addressKey(address);
-    const count = this.#perAddress.get(key) ?? 0;
-    if (count >= limits.maxConnectionsPerAddress) {
-      throw refuseAtLimit(429, "Your address has as many connections as it may have", "maxConnectionsPerAddress");
-    }
-    this.#perAddress.set(key, count + 1);
+    const key = limits.maxConnectionsPerAddress === Number.POSITIVE_INFINITY ? null : this.#countAddress(address);
     this.#pendingCount++;
     return new Admissions.#Admission(this, key);
   }
 
   static readonly #Admission = class implements Admission {
     readonly #admissions: Admissions;
-    readonly #key: string;
+    /** Null where addresses are not counted. */
+    readonly #key: string | null;
     #state: "pending" | "open" | "released" = "pending";
 
-    constructor(admissions: Admissions, key: string) {
+    constructor(admissions: Admissions, key: string | null) {
       this.#admissions = admissions;
       this.#key = key;
     }
@@ -80,9 +76,20 @@ export class Admissions {
       if (this.#state === "pending") this.#admissions.#pendingCount--;
       else this.#admissions.#openCount--;
       this.#state = "released";
-      this.#admissions.#forget(this.#key);
+      if (this.#key !== null) this.#admissions.#forget(this.#key);
     }
   };
+
+  /** @returns the key to {@link #forget} */
+  #countAddress(address: string): string {
+    const key = addressKey(address);
+    const count = this.#perAddress.get(key) ?? 0;
+    if (count >= this.#limits.maxConnectionsPerAddress) {
+      throw refuseAtLimit(429, "Your address has as many connections as it may have", "maxConnectionsPerAddress");
+    }
+    this.#perAddress.set(key, count + 1);
+    return key;
+  }
 
   #forget(key: string): void {
     const count = this.#perAddress.get(key) ?? 0;

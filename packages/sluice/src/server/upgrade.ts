@@ -36,8 +36,8 @@ import { ServerWebSocketStream } from "./server-websocket-stream.ts";
 import { requireOffered, selectProtocol } from "./subprotocol.ts";
 import { getPathAndQuery } from "./upgrade-router.ts";
 
-/** One socket is upgraded once, whichever server it is given to (H30). */
-const takenSockets = new WeakSet<Duplex>();
+/** One socket is upgraded once, whichever server it is given to (H30). On the socket: a WeakSet of all costs their collection. */
+const takenKey: unique symbol = Symbol("taken");
 
 /**
  * From a request to a connection, or to an answer that says why not.
@@ -59,6 +59,8 @@ export class Upgrader {
   readonly #budget: Budget;
   readonly #tally: Tally;
   readonly #pending = new Set<PendingHandshake>();
+  /** Most clients of a server use one URL, and parsing it takes longer than anything else in a handshake. */
+  #lastURL = { text: "", href: "" };
   #isRefusingAll = false;
 
   constructor(options: UpgradeOptions, clock: Clock, tally: Tally, reportError: (error: unknown) => void) {
@@ -98,8 +100,8 @@ export class Upgrader {
     head: Uint8Array,
     queue: AcceptQueue<ServerWebSocketStream> | null,
   ): Promise<ServerWebSocketStream> {
-    if (takenSockets.has(socket)) throw new Error("Cannot upgrade this socket as it was given to a server before");
-    takenSockets.add(socket);
+    if (isTaken(socket)) throw new Error("Cannot upgrade this socket as it was given to a server before");
+    take(socket);
     const pending = new PendingHandshake(request, socket, this.#clock, this.#handshakeTimeoutMs);
     this.#pending.add(pending);
     let admission: Admission | null = null;
@@ -131,6 +133,17 @@ export class Upgrader {
     if (this.#isRefusingAll) throw createGoingAwayRefusal();
   }
 
+  #getStreamURL(request: IncomingMessage): string {
+    const scheme = (request.socket as Partial<TLSSocket>).encrypted === true ? "wss" : "ws";
+    const target = getPathAndQuery(request);
+    const host = getRequestField(request, "host") ?? "";
+    const text = `${scheme}://${host}${target}`;
+    if (text === this.#lastURL.text) return this.#lastURL.href;
+    const href = parseStreamURL(scheme, host, target);
+    this.#lastURL = { text, href };
+    return href;
+  }
+
   async #negotiate(pending: PendingHandshake): Promise<UpgradePlan> {
     const { request } = pending;
     // Names and values alternate.
@@ -138,7 +151,7 @@ export class Upgrader {
       throw refuseAtLimit(431, "The request has more header fields than it may have", "maxHeaderCount");
     }
     const offer = validateClientRequest(request as IncomingMessage & { method: string });
-    const url = getStreamURL(request);
+    const url = this.#getStreamURL(request);
     const allowed = this.#isOriginAllowed(request);
     if (!(typeof allowed === "boolean" ? allowed : await pending.within(allowed))) {
       throw refuse(403, "Pages of this origin may not connect");
@@ -237,11 +250,11 @@ export class Upgrader {
       served,
     );
     // Nothing was written by the connection yet: it has nothing to answer before its first task.
-    transport.writeHead(Buffer.from(plan.responseHead, "latin1"));
+    transport.writeHead(plan.responseHead);
     const { duplex } = transport;
     // A socket whose handle was moved is only an empty shell, which is not worth keeping.
     if (duplex !== socket) {
-      takenSockets.add(duplex);
+      take(duplex);
       replaceSocket(request, socket, duplex);
     }
     served.stream = stream;
@@ -312,15 +325,11 @@ function createGoingAwayRefusal(): UpgradeRefusedError {
 }
 
 /** @throws {UpgradeRefusedError} 400 if Host and request target do not make a URL */
-function getStreamURL(request: IncomingMessage): string {
-  const scheme = (request.socket as Partial<TLSSocket>).encrypted === true ? "wss" : "ws";
-  const target = getPathAndQuery(request);
-  const host = getRequestField(request, "host") ?? "";
-  const text = `${scheme}://${host}${target}`;
+function parseStreamURL(scheme: "ws" | "wss", host: string, target: string): string {
   const isSound = target.startsWith("/") && /^[^/?#@\\]+$/.test(host);
-  const url = isSound ? parseURL(text) : null;
+  const url = isSound ? parseURL(`${scheme}://${host}${target}`) : null;
   if (url === null) throw refuse(400, "Host and request target must make a URL");
-  url.hash = "";
+  if (target.includes("#")) url.hash = "";
   return url.href;
 }
 
@@ -330,6 +339,14 @@ function parseURL(text: string): URL | null {
   } catch {
     return null;
   }
+}
+
+function isTaken(socket: Duplex & { [takenKey]?: true }): boolean {
+  return socket[takenKey] === true;
+}
+
+function take(socket: Duplex & { [takenKey]?: true }): void {
+  socket[takenKey] = true;
 }
 
 /** Also under the name that is not documented. */
