@@ -146,14 +146,14 @@ export const SERVER_FAILURES: Readonly<Record<string, () => Promise<ServerFailur
     { memoryBudgetBytes: 1_048_576 },
     {},
     async (server) => {
-      // Each holds too little to be worth ending; all together hold 1,424 bytes too much.
-      const message = encodeFrame({ opcode: 2, payload: new Uint8Array(30_000) }, true);
-      for (let count = 0; count < 35; count++) {
+      // Each holds too little to be worth ending; all together hold 3,424 bytes too much.
+      const message = encodeFrame({ opcode: 2, payload: new Uint8Array(4_000) }, true);
+      for (let count = 0; count < 263; count++) {
         const client = await server.ask();
         await client.response();
         client.send(message);
       }
-      await server.until(() => server.streams.filter((stream) => stream.metrics().heldBytesIn >= 30_000).length === 35);
+      await server.until(() => server.streams.filter((stream) => stream.metrics().heldBytesIn >= 4_000).length === 263);
     },
   ),
   "ERR_SLUICE_UPGRADE_REFUSED The server takes no new connections": refusal({}, {}, ({ server }) => server.drain()),

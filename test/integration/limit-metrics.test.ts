@@ -166,8 +166,8 @@ const SCENES: Readonly<Record<string, () => Promise<Stage | null>>> = {
     { memoryBudgetBytes: 1_048_576 },
     createRequest(),
     async ({ server, open }) => {
-      // Each holds too little to be worth ending; all together hold 1,424 bytes too much.
-      for (let count = 0; count < 35; count++) (await open()).peer.sendBinary(new Uint8Array(30_000));
+      // Each holds too little to be worth ending; all together hold 3,424 bytes too much.
+      for (let count = 0; count < 263; count++) (await open()).peer.sendBinary(new Uint8Array(4_000));
       await until(() => server.metrics().budgetUsedBytes > 1_048_576);
     },
   ),

@@ -67,9 +67,72 @@ describe("Budget", () => {
     const shrunk = { giveUp: () => void given.push("shrunk") };
     budget.charge(shrunk, 0, 100_000);
     budget.charge(shrunk, 100_000, 10);
-    for (let i = 0; i < 20; i++) budget.charge({ ...small }, 0, 60_000);
+    for (let i = 0; i < 300; i++) budget.charge({ ...small }, 0, 4_000);
     expect(budget.isAboveHard).toBe(true);
     expect(given).toEqual([]);
+  });
+
+  it("gives up as many as it takes, those who sit on little before one who has just come with much", () => {
+    let now = 0;
+    const budget = new Budget(MIB, () => now);
+    const given: number[] = [];
+    const charge = (name: number, bytes: number): void => {
+      const member = {
+        giveUp: () => {
+          given.push(name);
+          budget.charge(member, bytes, 0);
+        },
+      };
+      budget.charge(member, 0, bytes);
+    };
+    for (let name = 0; name < 20; name++) charge(name, 50_000);
+    now = 10_000;
+    charge(20, 200_000);
+    expect(given).toHaveLength(4);
+    expect(given).not.toContain(20);
+    expect(budget.usedBytes).toBe(1_000_000);
+  });
+
+  it("who gives back a quarter of what it holds begins anew; who gives back less does not", () => {
+    const giveUpAfter = (lowBytes: number): string[] => {
+      let now = 0;
+      const budget = new Budget(MIB, () => now);
+      const given: string[] = [];
+      const busy = { giveUp: () => void given.push("busy") };
+      const idle = { giveUp: () => void given.push("idle") };
+      budget.charge(busy, 0, 400_000);
+      now = 1_000;
+      budget.charge(idle, 0, 300_000);
+      now = 10_000;
+      budget.charge(busy, 400_000, lowBytes);
+      budget.charge(busy, lowBytes, 400_000);
+      budget.charge({ giveUp: () => {} }, 0, 400_000);
+      return given;
+    };
+    expect(giveUpAfter(300_000)).toEqual(["idle"]);
+    expect(giveUpAfter(300_001)).toEqual(["busy"]);
+  });
+
+  it("among very many, comes to each in turn", () => {
+    let now = 0;
+    const budget = new Budget(100 * MIB, () => now);
+    const given = new Set<number>();
+    for (let name = 0; name < 10_000; name++) {
+      const member = {
+        giveUp: () => {
+          given.add(name);
+          budget.charge(member, 10_000, 0);
+        },
+      };
+      budget.charge(member, 0, 10_000);
+    }
+    now = 100_000;
+    const newcomer = { giveUp: () => expect.unreachable() };
+    for (let bytes = 0; bytes < 90_000_000; bytes += 100_000) {
+      budget.charge(newcomer, bytes, bytes + 100_000);
+    }
+    expect(budget.usedBytes).toBeLessThanOrEqual(100 * MIB);
+    expect(given.size).toBeGreaterThan(8_000);
   });
 });
 

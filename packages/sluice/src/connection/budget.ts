@@ -1,10 +1,11 @@
 /**
- * A bound on the bytes that many connections hold together. Each connection says what it holds when that changes; nothing
- * is ever scanned per message.
+ * A bound on the bytes that many connections hold together. Each connection says what it holds when that changes; what all
+ * hold is never scanned.
  *
  * Above the soft mark (three quarters) every connection queues at most one message, whatever its strategy allows. Above the
- * hard mark no connection is taken, and the one that has held most for longest is given up, one at a time, until what
- * is left fits.
+ * hard mark no connection is taken, and those that have held most for longest are given up, until what is left fits. Time counts
+ * from when a connection last gave back a quarter of what it held: one whose messages come and go is young, however long
+ * it has been busy, and one that sits on what it has is not.
  */
 export class Budget {
   /** Bytes that all connections together may hold. */
@@ -12,8 +13,10 @@ export class Budget {
   /** Where connections begin to hold less. */
   readonly softBytes: number;
   #usedBytes = 0;
-  /** Connections that hold enough to be worth ending: few, as each has at least {@link LARGE_BYTES}. */
-  readonly #large = new Map<BudgetMember, { bytes: number; since: number }>();
+  /** Those that hold enough to be worth ending. */
+  readonly #holders = new Map<BudgetMember, Holding>();
+  /** Goes round and round over them, a few at a time. */
+  #round: Iterator<[BudgetMember, Holding]> | null = null;
   readonly #now: () => number;
   readonly #onEvent: (event: BudgetEvent) => void;
   #peakBytes = 0;
@@ -48,17 +51,27 @@ export class Budget {
     return this.#usedBytes > this.hardBytes;
   }
 
-  /** A member now holds `bytes` where it held `before`. May give up a member, this one too. */
+  /** A member now holds `bytes` where it held `before`. May give up members, this one too. */
   charge(member: BudgetMember, before: number, bytes: number): void {
     this.#usedBytes += bytes - before;
-    if (bytes >= LARGE_BYTES) {
-      const entry = this.#large.get(member);
-      if (entry === undefined) this.#large.set(member, { bytes, since: this.#now() });
-      else entry.bytes = bytes;
-    } else if (before >= LARGE_BYTES) {
-      this.#large.delete(member);
-    }
+    if (bytes >= WORTHWHILE_BYTES) this.#note(member, bytes);
+    else if (before >= WORTHWHILE_BYTES) this.#holders.delete(member);
     if (bytes > before) this.#noteGrowth(bytes - before);
+  }
+
+  #note(member: BudgetMember, bytes: number): void {
+    const holding = this.#holders.get(member);
+    if (holding === undefined) {
+      this.#holders.set(member, { bytes, peakBytes: bytes, since: this.#now() });
+      return;
+    }
+    holding.bytes = bytes;
+    if (bytes > holding.peakBytes) {
+      holding.peakBytes = bytes;
+    } else if (bytes <= holding.peakBytes * 0.75) {
+      holding.peakBytes = bytes;
+      holding.since = this.#now();
+    }
   }
 
   #noteGrowth(grownBytes: number): void {
@@ -69,24 +82,45 @@ export class Budget {
     if (beforeBytes <= this.softBytes) this.#onEvent("soft");
     if (usedBytes <= this.hardBytes) return;
     if (beforeBytes <= this.hardBytes) this.#onEvent("hard");
-    this.#giveUpOne();
+    this.#giveUpUntilItFits();
   }
 
-  #giveUpOne(): void {
+  #giveUpUntilItFits(): void {
+    for (let usedBytes = Number.POSITIVE_INFINITY; this.isAboveHard && this.#usedBytes < usedBytes; ) {
+      usedBytes = this.#usedBytes;
+      const member = this.#findWorst();
+      if (member === null) return;
+      this.#holders.delete(member);
+      this.#onEvent("givenUp");
+      member.giveUp();
+    }
+  }
+
+  /** The worst of the next few, of all if there are no more: who holds much for long stands out wherever one looks. */
+  #findWorst(): BudgetMember | null {
     const now = this.#now();
-    let most: BudgetMember | null = null;
-    let weight = -1;
-    for (const [member, { bytes, since }] of this.#large) {
-      const candidate = bytes * (now - since + 1);
-      if (candidate > weight) {
-        most = member;
-        weight = candidate;
+    const count = Math.min(this.#holders.size, LOOKS);
+    let worst: BudgetMember | null = null;
+    let most = -1;
+    for (let look = 0; look < count; look++) {
+      const [member, { bytes, since }] = this.#nextHolder();
+      const weight = bytes * (Math.min(now - since, LONG_MS) + 1);
+      if (weight > most) {
+        worst = member;
+        most = weight;
       }
     }
-    if (most === null) return;
-    this.#large.delete(most);
-    this.#onEvent("givenUp");
-    most.giveUp();
+    return worst;
+  }
+
+  /** There must be one. */
+  #nextHolder(): [BudgetMember, Holding] {
+    for (;;) {
+      this.#round ??= this.#holders.entries();
+      const { done, value } = this.#round.next();
+      if (done !== true) return value;
+      this.#round = null;
+    }
   }
 }
 
@@ -99,5 +133,19 @@ export interface BudgetMember {
   giveUp(): void;
 }
 
-/** A connection that holds less is not worth ending. */
-const LARGE_BYTES = 65_536;
+interface Holding {
+  bytes: number;
+  /** The most since `since`. */
+  peakBytes: number;
+  /** When it began to hold so much, or last gave back a quarter. */
+  since: number;
+}
+
+/** A connection that holds less is not worth ending: it takes more memory itself, which `maxConnections` bounds. */
+const WORTHWHILE_BYTES = 4_096;
+
+/** So many are looked at to give up one. */
+const LOOKS = 64;
+
+/** Nobody holds for longer than this: an hour with little is no worse than a minute with it. */
+const LONG_MS = 60_000;

@@ -636,7 +636,7 @@ export class Connection implements ByteTransportListener, KeepaliveProbe, Outbox
 
   /** The budget's call: it is used up, and this connection holds most for longest. */
   giveUp(): void {
-    // What it holds is free, or will be in a moment: it must not cost another connection its life meanwhile.
+    // What it holds is free before this call returns: it must not cost another connection its life meanwhile.
     this.#isGivenUp = true;
     this.#protocol.discard();
     this.#charge();
@@ -647,6 +647,8 @@ export class Connection implements ByteTransportListener, KeepaliveProbe, Outbox
       "ERR_SLUICE_MEMORY_BUDGET",
       limit,
     );
+    // The Close stands behind what the peer does not take; nobody waits for that, as it is charged no more.
+    if (this.#outbox.unsentBytes > GIVEN_UP_BYTES) this.#transport.destroy();
   }
 
   /** The pause rule (R6). */
@@ -841,6 +843,9 @@ const VERDICTS: Record<KeepaliveVerdict, { closeCode: number; text: string; code
     limit: "keepAlive.pausedTimeoutMs",
   },
 };
+
+/** What a connection that was given up may still hold: its Close frame, with what TLS makes of it. */
+const GIVEN_UP_BYTES = 1024;
 
 const NO_OBSERVER: ConnectionObserver = { onMessage() {}, onCloseStarted() {}, onClosed() {} };
 
