@@ -53,6 +53,35 @@ describe("serve()", () => {
     await client.closed;
   });
 
+  it.each([
+    ["closes without a code", undefined, 1005],
+    ["leaves the close to the handler with preventCancel", { preventCancel: true }, 1011],
+  ])("an error that leaves a for await over the readable %s", async (_, options, closeCode) => {
+    const error = new Error("of the handler");
+    const onError = vi.fn();
+    const { url } = await start(
+      async (stream) => {
+        const { readable } = await stream.opened;
+        for await (const _message of readable.values(options)) throw error;
+      },
+      { onError },
+    );
+    const client = new WebSocketStream(url);
+    await (await client.opened).writable.getWriter().write("a message");
+    expect(await client.closed).toEqual({ closeCode, reason: "" });
+    expect(onError).toHaveBeenCalledExactlyOnceWith(error, expect.anything());
+  });
+
+  it("takes whatever a handler returns that is no promise", async () => {
+    const onError = vi.fn();
+    const { url } = await start((() => new Set()) as never, { onError });
+    const client = new WebSocketStream(url);
+    await client.opened;
+    client.close({ closeCode: 4000 });
+    expect(await client.closed).toEqual({ closeCode: 4000, reason: "" });
+    expect(onError).not.toHaveBeenCalled();
+  });
+
   const failures: [name: string, handler: (error: Error) => ConnectionHandler][] = [
     [
       "throws",
