@@ -1,6 +1,8 @@
 import net from "node:net";
 import tls from "node:tls";
 import { describe, expect, it } from "vitest";
+import { sha1Base64 } from "../../packages/sluice/src/node/sha1-base64.ts";
+import { secWebSocketAccept } from "../../packages/sluice/src/protocol/handshake/accept-key.ts";
 import { WebSocketError } from "../../packages/sluice/src/streams/websocket-error.ts";
 import { WebSocketStream } from "../../packages/sluice/src/streams/websocket-stream.ts";
 import { HostileServer } from "../../packages/sluice/src/testing/hostile-server.ts";
@@ -8,6 +10,7 @@ import { createCertificate } from "../support/certificate.ts";
 import { listen } from "../support/listen.ts";
 import { createRequest, RawClient } from "../support/raw-http.ts";
 import { createScope } from "../support/scope.ts";
+import { withResolvers } from "../support/with-resolvers.ts";
 import { ManInTheMiddle } from "./man-in-the-middle.ts";
 import { codeOf, expectClose, expectFailure, readAll, reasonOf } from "./outcome.ts";
 import { createStage, type Meeting, ROLES, type Role, turn } from "./stage.ts";
@@ -279,6 +282,29 @@ describe("TLS: handshakes that our server does not finish", () => {
     const outcomes = await Promise.all(Array.from({ length: 4 }, attempt));
     // Without an error it would have been made.
     expect(outcomes.filter((outcome) => outcome === null)).toEqual([]);
+  });
+});
+
+describe("TLS: a second handshake that a server asks our client for", () => {
+  it("is refused, and the connection ends", async () => {
+    const asked = withResolvers<Error | null>();
+    const server = tls.createServer({ ...certificate, maxVersion: "TLSv1.2" }, (socket) => {
+      socket.on("error", asked.resolve);
+      socket.once("data", (request: Buffer) => {
+        const key = /^Sec-WebSocket-Key: (.+)\r$/im.exec(request.toString())?.[1] ?? "";
+        socket.write(
+          `HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: ${secWebSocketAccept(key, sha1Base64)}\r\n\r\n`,
+        );
+        socket.once("data", () => socket.renegotiate({ rejectUnauthorized: false }, asked.resolve));
+      });
+    });
+    stage.onEnd(() => server.close());
+    const stream = new WebSocketStream(`wss://127.0.0.1:${await listen(server)}/`, { tls: stage.tls });
+    const { writable } = await stream.opened;
+    await writable.getWriter().write("now ask");
+    // Null would say that it was made.
+    expect(await asked.promise).toBeInstanceOf(Error);
+    expect(await reasonOf(stream.closed)).toBeInstanceOf(WebSocketError);
   });
 });
 

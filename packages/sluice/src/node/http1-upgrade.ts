@@ -1,3 +1,4 @@
+import { constants } from "node:crypto";
 import http from "node:http";
 import https from "node:https";
 import net from "node:net";
@@ -114,6 +115,8 @@ export class Http1Upgrade {
   #tlsOptions(host: string, port: number): tls.ConnectionOptions & { host: string; port: number } {
     return {
       ...this.#options.tls,
+      // A server could ask for one handshake after the other, each of which costs us more than it costs it.
+      secureOptions: (this.#options.tls.secureOptions ?? 0) | constants.SSL_OP_NO_RENEGOTIATION,
       // RFC 6066 §3: "Literal IPv4 and IPv6 addresses are not permitted" as a server name.
       servername: this.#options.tls.servername ?? (net.isIP(host) === 0 ? host : ""),
       host,
