@@ -213,15 +213,18 @@ describe("TLS: handshakes that our server does not finish", () => {
     ["a record of 65,535 bytes", Uint8Array.of(0x16, 0x03, 0x01, 0xff, 0xff, ...new Uint8Array(100))],
     ["an SSL 2 hello", Uint8Array.of(0x80, 0x2e, 0x01, 0x00, 0x02, 0x00, 0x15, 0x00, 0x00, 0x00, 0x10)],
     ["an alert", Uint8Array.of(0x15, 0x03, 0x01, 0x00, 0x02, 0x02, 0x28)],
-  ])("%s: the end, without a word of HTTP", async (_, bytes) => {
+  ])("%s: the end, without a word of HTTP, and it is counted", async (_, bytes) => {
+    const before = stage.server.metrics().tlsHandshakesFailed;
     const client = use(await RawClient.connect(port()));
     client.send(bytes);
     expect((await client.rest()).toString("latin1")).not.toContain("HTTP");
     client.destroy();
+    while (stage.server.metrics().tlsHandshakesFailed < before + 1) await turn();
   });
 
   it("silence, half a hello, and a byte now and then: all are given up after handshakeTimeoutMs", async () => {
     const hello = await createHello();
+    const before = stage.server.metrics().tlsHandshakesFailed;
     const clients = await Promise.all(Array.from({ length: 60 }, () => RawClient.connect(port())));
     let isOver = false;
     const dribbling = (async () => {
@@ -235,6 +238,7 @@ describe("TLS: handshakes that our server does not finish", () => {
     isOver = true;
     await dribbling;
     for (const client of clients) client.destroy();
+    while (stage.server.metrics().tlsHandshakesFailed < before + clients.length) await turn();
   });
 
   it.each(["RST", "FIN"])("200 that end by %s in the middle: nothing is left of them", async (ending) => {

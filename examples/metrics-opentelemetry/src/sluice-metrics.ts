@@ -28,6 +28,7 @@ export const FAMILIES: readonly Family[] = [
   total("handshakes.refused", "Handshakes refused", "{handshake}", "reason", (m) => m.refusalsByReason),
   total("handshakes.lost", "Handshakes whose client went away", "{handshake}", null, (m) => one(m.handshakesLost)),
   total("sockets.dropped", "Sockets cut off before their request", "{socket}", null, (m) => one(m.socketsDropped)),
+  total("tls.failed", "TLS handshakes that failed", "{handshake}", null, (m) => one(m.tlsHandshakesFailed)),
   total("messages", "Messages", "{message}", "direction", (m) => ({ in: m.messagesReceived, out: m.messagesSent })),
   total("io", "Bytes on the wire, above TLS", BYTES, "direction", (m) => ({ in: m.bytesReceived, out: m.bytesSent })),
   level("held", "Bytes held in memory", BYTES, "direction", (m) => ({ in: m.heldBytesIn, out: m.heldBytesOut })),

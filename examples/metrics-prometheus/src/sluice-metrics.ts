@@ -26,6 +26,7 @@ export const FAMILIES: readonly Family[] = [
   counter("handshakes_refused_total", "Handshakes refused", "reason", (m) => m.refusalsByReason),
   counter("handshakes_lost_total", "Handshakes whose client went away", null, (m) => one(m.handshakesLost)),
   counter("sockets_dropped_total", "Sockets cut off before their request", null, (m) => one(m.socketsDropped)),
+  counter("tls_handshakes_failed_total", "TLS handshakes that failed", null, (m) => one(m.tlsHandshakesFailed)),
   counter("messages_total", "Messages", "direction", (m) => ({ in: m.messagesReceived, out: m.messagesSent })),
   counter("bytes_total", "Bytes on the wire, above TLS", "direction", (m) => ({
     in: m.bytesReceived,

@@ -18,6 +18,7 @@ export class Tally {
   #handshakesRefused = 0;
   #handshakesLost = 0;
   #socketsDropped = 0;
+  #tlsHandshakesFailed = 0;
   readonly #refusalsByReason = new Map<string, number>();
   #rttCount = 0;
   #rttSumMs = 0;
@@ -62,6 +63,10 @@ export class Tally {
   countDroppedSocket(): void {
     this.#socketsDropped++;
     this.#countRefusingLimit("maxConnections");
+  }
+
+  countFailedTlsHandshake(): void {
+    this.#tlsHandshakesFailed++;
   }
 
   countRoundTrip(rttMs: number): void {
@@ -117,6 +122,7 @@ export class Tally {
       handshakesRefused: this.#handshakesRefused,
       handshakesLost: this.#handshakesLost,
       socketsDropped: this.#socketsDropped,
+      tlsHandshakesFailed: this.#tlsHandshakesFailed,
       refusalsByReason: Object.fromEntries(this.#refusalsByReason),
       ...sums,
       heldBytesIn,

@@ -25,6 +25,8 @@ export interface ServerMetrics extends ConnectionCounters {
   readonly handshakesLost: number;
   /** TCP connections that were cut off unanswered, as too many sockets had sent no request yet; counts as `maxConnections`. */
   readonly socketsDropped: number;
+  /** TLS handshakes that failed or took too long; only with a port of the server's own. */
+  readonly tlsHandshakesFailed: number;
   /**
    * `handshakesRefused` by why: the name of a limit such as `maxConnections`, or `request` (it is no valid handshake), `path`,
    * `origin`, `hook` (a Response of yours), `error` (something of yours threw), `closing` (after `drain()` or `close()`).

@@ -2,6 +2,7 @@ import { constants } from "node:crypto";
 import { createServer as createHttpServer, type Server as HttpServer, type RequestListener } from "node:http";
 import { createServer as createHttpsServer, type Server as HttpsServer } from "node:https";
 import type { Duplex } from "node:stream";
+import type { Tally } from "./metrics-tally.ts";
 import type { OwnPortOptions } from "./options.ts";
 import { type RefusalSender, refuse } from "./refusal.ts";
 import { DEFAULT_SERVER_LIMITS, MAX_LINGERING_REFUSALS } from "./server-limits.ts";
@@ -10,12 +11,12 @@ import { getPath } from "./upgrade-router.ts";
 /**
  * The HTTP server behind a port of our own: no path of it lets an error or an idle client through.
  *
- * @param onDrop called for each socket that was dropped unanswered
+ * @param tally told of each socket that was dropped unanswered, and of each TLS handshake that failed
  */
 export function createOwnHttpServer(
   options: OwnPortOptions,
   refusals: RefusalSender,
-  onDrop: () => void,
+  tally: Pick<Tally, "countDroppedSocket" | "countFailedTlsHandshake">,
 ): HttpServer | HttpsServer {
   const limits = DEFAULT_SERVER_LIMITS;
   const timeoutMs = options.handshakeTimeoutMs ?? limits.handshakeTimeoutMs;
@@ -49,7 +50,8 @@ export function createOwnHttpServer(
     (options.maxConnections ?? limits.maxConnections) +
     (options.maxPendingHandshakes ?? limits.maxPendingHandshakes) +
     MAX_LINGERING_REFUSALS;
-  server.on("drop", onDrop);
+  server.on("drop", () => tally.countDroppedSocket());
+  server.on("tlsClientError", () => tally.countFailedTlsHandshake());
   // Node would end the connection without a word.
   server.on("connect", (_, socket: Duplex) => refusals.send(socket, refuse(405, ONLY_GET, [["Allow", "GET"]]).refusal));
   server.on("clientError", (error: NodeJS.ErrnoException, socket: Duplex) => answerBadRequest(error, socket, refusals));

@@ -68,9 +68,7 @@ export class WebSocketStreamServer {
       return;
     }
     const ownServer =
-      options.server === undefined
-        ? createOwnHttpServer(options, this.#upgrader.refusals, () => tally.countDroppedSocket())
-        : null;
+      options.server === undefined ? createOwnHttpServer(options, this.#upgrader.refusals, tally) : null;
     this.#ownServer = ownServer;
     const httpServer = ownServer ?? (options.server as HttpServer | HttpsServer);
     this.#removeRoute = addUpgradeRoute(httpServer, {
