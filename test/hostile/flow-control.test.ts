@@ -297,3 +297,14 @@ describe.each(ROLES)("docs/flow-control.md §5: a peer of our %s that plays with
     expect(meeting.heldBytes.in).toBeLessThanOrEqual(RESERVE);
   });
 });
+
+describe("flow control in our server", () => {
+  it("one data message above 131,072 bytes: 1009 at its header", async () => {
+    const meeting = await meetWithCredit(stage, "server", { credit });
+    const reading = readAll(meeting.readable);
+    meeting.peer.sendFrame({ opcode: 2, payload: piece(10), announcedLength: 131_073 });
+    await expectFailure(meeting, "ERR_SLUICE_MESSAGE_TOO_BIG");
+    await expectClose(meeting, 1009);
+    expect((await reading).messages).toEqual([]);
+  });
+});

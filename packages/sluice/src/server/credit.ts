@@ -23,6 +23,12 @@ export function toSelectedProtocol(
   return credit === false ? protocol : (selectFlowProtocol(offered, protocol) ?? "");
 }
 
+/**
+ * What the connection below assembles at most. The credit protocol has no data message above 65,536 bytes, and says so to
+ * whoever sends a longer one; of one that is longer than this nothing is held.
+ */
+export const MAX_CREDIT_FRAME_BYTES = 131_072;
+
 /** Puts the credit protocol in front of a connection; the streams on top see no difference. */
 export function addCredit(
   connection: Connection,

@@ -20,7 +20,7 @@ import { Established } from "../streams/established.ts";
 import { toConnectionLimits } from "../streams/options.ts";
 import type { AcceptQueue } from "./accept-queue.ts";
 import { type Admission, Admissions } from "./admissions.ts";
-import { addCredit, toPlainOffer, toSelectedProtocol } from "./credit.ts";
+import { addCredit, MAX_CREDIT_FRAME_BYTES, toPlainOffer, toSelectedProtocol } from "./credit.ts";
 import type { ServerMetrics } from "./metrics.ts";
 import type { Tally } from "./metrics-tally.ts";
 import { OpenConnections } from "./open-connections.ts";
@@ -241,6 +241,7 @@ export class Upgrader {
       budget: this.#budget,
       watcher: served,
       ...plan.limits,
+      ...(plan.hasCredit ? { maxMessageBytes: MAX_CREDIT_FRAME_BYTES } : {}),
     });
     const { url, protocol, extensions, settings } = plan;
     const connection = plan.hasCredit ? addCredit(engine, settings, this.#clock) : engine;
