@@ -31,7 +31,9 @@ export class OutputBlocks {
     const current = this.#current;
     if (current !== null) {
       if (current.byteLength - this.#used >= size) return current;
-      this.#finishCurrent(current);
+      const filled = this.#finish(current);
+      this.#full.push(filled);
+      this.#fullBytes += filled.byteLength;
     }
     const block =
       size <= BLOCK_BYTES
@@ -61,9 +63,8 @@ export class OutputBlocks {
 
   /** The filled part of the oldest block, or null. */
   take(): Uint8Array | null {
-    if (this.#full.length === 0 && this.#current !== null) this.#finishCurrent(this.#current);
-    const taken = this.#full.shift();
-    if (taken === undefined) return null;
+    if (this.#full.length === 0) return this.#current === null ? null : this.#finish(this.#current);
+    const taken = this.#full.shift() as Uint8Array;
     this.#fullBytes -= taken.byteLength;
     return taken;
   }
@@ -73,14 +74,13 @@ export class OutputBlocks {
     for (let block = this.take(); block !== null; block = this.take()) recycleBlock(block);
   }
 
-  #finishCurrent(current: Uint8Array): void {
+  #finish(current: Uint8Array): Uint8Array {
     const filled = current.subarray(0, this.#used);
-    this.#full.push(filled);
-    lent.set(filled, current);
-    this.#fullBytes += this.#used;
+    lend(filled, current);
     this.#current = null;
     this.#words = null;
     this.#used = 0;
+    return filled;
   }
 }
 
@@ -116,17 +116,36 @@ class BlockPool {
 const usualPool = new BlockPool(BLOCK_BYTES, 16);
 const largePool = new BlockPool(LARGE_BLOCK_BYTES, 8);
 
-/** The blocks whose filled parts were finished. What is not in here is not ours to use. */
+/** The blocks whose filled parts were finished. What is not in here, and not the newest, is not ours to use. */
 const lent = new WeakMap<Uint8Array, Uint8Array>();
+/** The newest of them. It mostly comes back before the next is lent, and a map of one would take longer than framing does. */
+let newestFilled: Uint8Array | null = null;
+let newestBlock: Uint8Array | null = null;
+
+function lend(filled: Uint8Array, block: Uint8Array): void {
+  if (newestFilled !== null) lent.set(newestFilled, newestBlock as Uint8Array);
+  newestFilled = filled;
+  newestBlock = block;
+}
+
+function takeBack(filled: Uint8Array): Uint8Array | undefined {
+  if (filled !== newestFilled) {
+    const block = lent.get(filled);
+    lent.delete(filled);
+    return block;
+  }
+  const block = newestBlock as Uint8Array;
+  newestFilled = newestBlock = null;
+  return block;
+}
 
 /**
  * Takes back the memory of what was handed out by {@link OutputBlocks.take}. Anything else is left alone: a part of it,
  * one that was given back before, memory of somebody else.
  */
 export function recycleBlock(taken: Uint8Array): void {
-  const block = lent.get(taken);
+  const block = takeBack(taken);
   if (block === undefined) return;
-  lent.delete(taken);
   usualPool.release(block);
   largePool.release(block);
 }
