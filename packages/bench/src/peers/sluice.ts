@@ -45,7 +45,8 @@ export function createSluiceAdapter(variant: SluiceVariant = {}): Required<Adapt
         },
         async (stream) => {
           streams.add(stream);
-          stream.closed.catch(() => {}).then(() => streams.delete(stream));
+          const forget = (): void => void streams.delete(stream);
+          stream.closed.then(forget, forget);
           onChannel(await toChannel(stream));
         },
       );
