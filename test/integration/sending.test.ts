@@ -64,11 +64,28 @@ describe.each(["client", "server"] as const)("RFC 6455 §6.1 sending, as %s", (r
     const { peer, writable, until } = await harness(role);
     const writer = writable.getWriter();
     const write = vi.spyOn(MemoryTransport.prototype, "write");
-    const writing = Promise.all(Array.from({ length: 10 }, (_, i) => writer.write(`message ${i}`)));
-    await until(writing);
-    await until(Promise.resolve());
+    const burst = async (): Promise<void> => {
+      await until(Promise.all(Array.from({ length: 10 }, (_, i) => writer.write(`message ${i}`))));
+      await until(Promise.resolve());
+    };
+    await burst();
     expect(peer.framesOf(1)).toHaveLength(10);
-    expect(write).toHaveBeenCalledTimes(1);
+    // The first of them seemed to be alone.
+    expect(write).toHaveBeenCalledTimes(2);
+    await burst();
+    expect(peer.framesOf(1)).toHaveLength(20);
+    expect(write).toHaveBeenCalledTimes(3);
+  });
+
+  it("S6: a small message waits for no others where they come one at a time", async () => {
+    const { writable, until } = await harness(role);
+    const writer = writable.getWriter();
+    const write = vi.spyOn(MemoryTransport.prototype, "write");
+    for (let count = 1; count <= 3; count++) {
+      const writing = writer.write("alone");
+      expect(write).toHaveBeenCalledTimes(count);
+      await until(writing);
+    }
   });
 });
 

@@ -12,8 +12,8 @@ import { UnsentPayload } from "./unsent-payload.ts";
  * (spec-digest 6.3).
  *
  * Messages queue here as jobs; the pump turns the first one into frames while the unsent bytes are below the limit (S2).
- * Small frames of a turn share one write; a large frame is written at once, since only the system's answer tells whether
- * the next may follow. Control frames go between two frames, limit or not (S5).
+ * Small frames of a turn share one write, but for the first where they come one at a time; a large frame is written at once,
+ * since only the system's answer tells whether the next may follow. Control frames go between two frames, limit or not (S5).
  */
 export class Outbox {
   readonly #transport: ByteTransport;
@@ -37,6 +37,10 @@ export class Outbox {
   readonly #inTransit: { bytes: Uint8Array; isShared: boolean }[] = [];
   #acceptedOfOldest = 0;
   #isFlushScheduled = false;
+  /** Small frames of this turn. */
+  #turnFrames = 0;
+  /** Whether the turn before had one of them at most: then the next one goes at once, as nothing is likely to follow it. */
+  #isAlone = true;
   #flushAtEndOfTurn: (() => void) | null = null;
   /** Bytes framed since the system last called us: a loop of writes that never leaves the microtasks must yield some time. */
   #turnBytes = 0;
@@ -412,8 +416,13 @@ export class Outbox {
   #noteFrame(payloadLength: number, uncompressedLength: number): void {
     this.#unsentPayload?.add(this.#writtenBytes + this.#protocol.outputBytes, uncompressedLength);
     this.#noteEncoded(payloadLength);
-    if (this.#protocol.hasFullBlock || payloadLength >= LARGE_FRAME_BYTES) this.flush();
-    else this.#scheduleFlush();
+    if (this.#protocol.hasFullBlock || payloadLength >= LARGE_FRAME_BYTES) {
+      this.flush();
+      return;
+    }
+    // 3 µs less until an answer is on its way, of 30 for a round trip.
+    if (++this.#turnFrames === 1 && this.#isAlone) this.flush();
+    this.#scheduleFlush();
   }
 
   #noteEncoded(byteLength: number): void {
@@ -467,6 +476,8 @@ export class Outbox {
     this.#isFlushScheduled = true;
     this.#flushAtEndOfTurn ??= () => {
       this.#isFlushScheduled = false;
+      this.#isAlone = this.#turnFrames <= 1;
+      this.#turnFrames = 0;
       this.flush();
       if (this.#waiting.length > 0 || this.#jobCount > 0 || this.#pendingPong !== null) this.advance();
     };
