@@ -15,8 +15,9 @@ export class HandshakeLostError extends Error {
 }
 
 /**
- * A request that waits for its answer. Watches the socket and the time: when either runs out, `signal` is aborted, with a
- * {@link HandshakeLostError} or a refusal with 503 as its reason.
+ * A request that waits for its answer. Whoever waits with it looks at `signal`, or waits {@link within} it: from then on the
+ * socket and the time are watched, and when either runs out `signal` is aborted, with a {@link HandshakeLostError} or a refusal
+ * with 503 as its reason. Most handshakes wait for nothing, and pay for none of this: a tenth of their time.
  */
 export class PendingHandshake {
   readonly request: IncomingMessage;
@@ -24,8 +25,9 @@ export class PendingHandshake {
   /** As the socket has it, or `""`. */
   readonly remoteAddress: string;
   readonly #clock: Clock;
-  readonly #abortController = new AbortController();
-  #timer: Timer | null;
+  readonly #timeoutMs: number;
+  #abortController: AbortController | null = null;
+  #timer: Timer | null = null;
   #isLost = false;
 
   constructor(request: IncomingMessage, socket: Duplex, clock: Clock, timeoutMs: number) {
@@ -33,24 +35,14 @@ export class PendingHandshake {
     this.socket = socket;
     this.remoteAddress = (socket as Partial<Socket>).remoteAddress ?? "";
     this.#clock = clock;
+    this.#timeoutMs = timeoutMs;
     // Node took its own listeners off with the HTTP parser. This one stays: the socket may fail at any later time.
     socket.on("error", ignoreSocketError);
-    // RFC 6455 §4.2.2 has nothing for a client that ended its side before our answer: it cannot become a connection (H30).
-    socket.once("end", this.#onLost);
-    socket.once("close", this.#onLost);
-    this.#timer = clock.setTimer(() => {
-      this.#timer = null;
-      const text = "The server is too busy to answer this handshake in time";
-      this.#abortController.abort(refuseAtLimit(503, text, "handshakeTimeoutMs"));
-    }, timeoutMs);
-    if (isGone(socket)) {
-      this.#onLost();
-    }
   }
 
   /** Aborted when there is no use in going on. */
   get signal(): AbortSignal {
-    return this.#abortController.signal;
+    return (this.#abortController ?? this.#watch()).signal;
   }
 
   /** Whether nobody is there to be answered. */
@@ -60,7 +52,7 @@ export class PendingHandshake {
 
   /** Ends the waiting with this reason. */
   abort(reason: Error): void {
-    this.#abortController.abort(reason);
+    (this.#abortController ?? this.#watch()).abort(reason);
   }
 
   /** @throws the reason, if there is no use in going on */
@@ -68,7 +60,7 @@ export class PendingHandshake {
     if (this.isLost) {
       throw new HandshakeLostError();
     }
-    this.signal.throwIfAborted();
+    this.#abortController?.signal.throwIfAborted();
   }
 
   /** Waits for `promise`, but not longer than there is use in it. */
@@ -89,6 +81,7 @@ export class PendingHandshake {
 
   /** Stops watching: somebody else is responsible for the socket now. */
   release(): void {
+    if (this.#abortController === null) return;
     this.socket.off("end", this.#onLost);
     this.socket.off("close", this.#onLost);
     if (this.#timer !== null) {
@@ -97,9 +90,25 @@ export class PendingHandshake {
     }
   }
 
+  /** The time counts from here, which is in the turn in which the request came. */
+  #watch(): AbortController {
+    const controller = new AbortController();
+    this.#abortController = controller;
+    // RFC 6455 §4.2.2 has nothing for a client that ended its side before our answer: it cannot become a connection (H30).
+    this.socket.once("end", this.#onLost);
+    this.socket.once("close", this.#onLost);
+    this.#timer = this.#clock.setTimer(() => {
+      this.#timer = null;
+      const text = "The server is too busy to answer this handshake in time";
+      controller.abort(refuseAtLimit(503, text, "handshakeTimeoutMs"));
+    }, this.#timeoutMs);
+    if (isGone(this.socket)) this.#onLost();
+    return controller;
+  }
+
   readonly #onLost = (): void => {
     this.#isLost = true;
-    this.#abortController.abort(new HandshakeLostError());
+    this.#abortController?.abort(new HandshakeLostError());
   };
 }
 
