@@ -1,4 +1,3 @@
-import { randomBytes } from "node:crypto";
 import type http from "node:http";
 import type tls from "node:tls";
 import type { ConnectionOptions } from "../connection/connection.ts";
@@ -132,9 +131,18 @@ function toDeflateOptions({ perMessageDeflate }: ConnectOptions): PerMessageDefl
   return perMessageDeflate === false ? null : perMessageDeflate;
 }
 
+/** Random bytes for keys to come: asking for 16 takes as long as asking for thousands. */
+const keyBytes = Buffer.alloc(1024);
+let keyOffset = keyBytes.byteLength;
+
 /** RFC 6455 §4.1 (7): "a nonce consisting of a randomly selected 16-byte value that has been base64-encoded". */
 function createKey(): string {
-  return randomBytes(16).toString("base64");
+  if (keyOffset === keyBytes.byteLength) {
+    fillRandom(keyBytes);
+    keyOffset = 0;
+  }
+  keyOffset += 16;
+  return keyBytes.toString("base64", keyOffset - 16, keyOffset);
 }
 
 function portOf(url: URL): number {
