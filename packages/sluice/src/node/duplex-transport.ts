@@ -69,7 +69,8 @@ export class DuplexTransport implements ByteTransport {
   constructor(duplex: Duplex, options: { readsStatically?: boolean; remoteAddress?: string } = {}) {
     this.#duplex = duplex;
     this.#readsStatically = options.readsStatically ?? true;
-    this.#remoteAddress = options.remoteAddress ?? null;
+    // `""` is no answer: an HTTP/2 stream has its address elsewhere.
+    this.#remoteAddress = options.remoteAddress || null;
     const isTls = duplex instanceof TLSSocket;
     this.#isKernelSocket = duplex instanceof net.Socket && !isTls;
     this.#mustCopy = !this.#isKernelSocket && !isTls;
