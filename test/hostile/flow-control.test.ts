@@ -299,6 +299,13 @@ describe.each(ROLES)("docs/flow-control.md §5: a peer of our %s that plays with
 });
 
 describe("flow control in our server", () => {
+  it("grants what its window has above 65,536 bytes, behind its answer to the handshake", async () => {
+    const meeting = await meetWithCredit(stage, "server");
+    await meeting.peer.until(() => meeting.peer.frames.length > 0);
+    expect(meeting.peer.head).toMatch(/^HTTP\/1\.1 101 /);
+    expect(recordsOf(meeting)).toEqual([record("C983040")]);
+  });
+
   it("one data message above 131,072 bytes: 1009 at its header", async () => {
     const meeting = await meetWithCredit(stage, "server", { credit });
     const reading = readAll(meeting.readable);

@@ -39,8 +39,11 @@ export class Outbox {
   #isFlushScheduled = false;
   /** Small frames of this turn. */
   #turnFrames = 0;
-  /** Whether the turn before had one of them at most: then the next one goes at once, as nothing is likely to follow it. */
-  #isAlone = true;
+  /**
+   * Whether the turn before had one of them at most: then the next one goes at once, as nothing is likely to follow it. Never
+   * in the turn in which the connection starts, when a server's answer to the handshake still has to go first.
+   */
+  #isAlone = false;
   #flushAtEndOfTurn: (() => void) | null = null;
   /** Bytes framed since the system last called us: a loop of writes that never leaves the microtasks must yield some time. */
   #turnBytes = 0;
