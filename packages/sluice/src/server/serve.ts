@@ -7,10 +7,11 @@ import { type ConnectionHandler, setConnectionHandler, WebSocketStreamServer } f
  * how many handlers run.
  *
  * A handler that throws, or whose promise rejects, closes its connection with 1011 and is reported through
- * `options.onError`. An error that leaves a `for await` over `readable`, or breaks a `readable.pipeTo()`, has cancelled the readable
- * before, and that closes without a code (spec-digest 2.10): `readable.values({ preventCancel: true })` and the same
- * option of `pipeTo` leave it to the handler. A handler that returns leaves its connection as it is: pipes that it set up go on, and it is the
- * handler who closes.
+ * `options.onError`. An error that leaves a `for await` over `readable`, or breaks a `readable.pipeTo()`, has cancelled the
+ * readable before, and that closes without a code (spec-digest 2.10): `readable.values({ preventCancel: true })` and the same
+ * option of `pipeTo` leave it to the handler.
+ *
+ * A handler that returns leaves its connection as it is: pipes that it set up go on, and it is the handler who closes.
  *
  * @returns the server, once its own port is taken; with `server` or `noServer` at once
  * @throws {Error} if the port cannot be taken, with a `code` such as EADDRINUSE

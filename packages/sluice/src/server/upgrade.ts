@@ -21,6 +21,7 @@ import { toConnectionLimits } from "../streams/options.ts";
 import type { AcceptQueue } from "./accept-queue.ts";
 import { type Admission, Admissions } from "./admissions.ts";
 import { addCredit, MAX_CREDIT_FRAME_BYTES, toPlainOffer, toSelectedProtocol } from "./credit.ts";
+import { isThenable } from "./is-thenable.ts";
 import type { ServerMetrics } from "./metrics.ts";
 import type { Tally } from "./metrics-tally.ts";
 import { OpenConnections } from "./open-connections.ts";
@@ -250,7 +251,7 @@ export class Upgrader {
       request,
       served,
     );
-    // Nothing was written by the connection yet: it has nothing to answer before its first task.
+    // In front of everything: what the connection itself sends in its first turn, such as a grant, it sends at the end of it.
     transport.writeHead(plan.responseHead);
     const { duplex } = transport;
     // A socket whose handle was moved is only an empty shell, which is not worth keeping.
@@ -354,11 +355,6 @@ function take(socket: Duplex & { [takenKey]?: true }): void {
 function replaceSocket(request: IncomingMessage & { client?: unknown }, from: Duplex, to: Duplex): void {
   if (request.socket === from) request.socket = to as net.Socket;
   if (request.client === from) request.client = to;
-}
-
-/** As `await` sees it. */
-export function isThenable(value: unknown): value is PromiseLike<unknown> {
-  return typeof (value as { then?: unknown } | null | undefined)?.then === "function";
 }
 
 /** The hook answers a request that is over: a body that nobody will read is given up. */

@@ -8,6 +8,7 @@ import { Settlement } from "../streams/settlement.ts";
 import { closeValidated } from "../streams/websocket-stream.ts";
 import { AcceptQueue } from "./accept-queue.ts";
 import { CLOSE_DEADLINE_MS, type DrainOptions, resolveDrainOptions } from "./drain.ts";
+import { isThenable } from "./is-thenable.ts";
 import { type ListeningInfo, listen, whenListening } from "./listening.ts";
 import type { ServerMetrics } from "./metrics.ts";
 import { Tally } from "./metrics-tally.ts";
@@ -16,7 +17,7 @@ import { createOwnHttpServer } from "./own-http-server.ts";
 import { createErrorReporter, isOrdinaryEnd, type ReportError } from "./report-error.ts";
 import { DEFAULT_SERVER_LIMITS } from "./server-limits.ts";
 import type { ServerWebSocketStream } from "./server-websocket-stream.ts";
-import { isThenable, Upgrader } from "./upgrade.ts";
+import { Upgrader } from "./upgrade.ts";
 import { addUpgradeRoute } from "./upgrade-router.ts";
 
 /** What {@link serve} is given: takes care of one connection. */
