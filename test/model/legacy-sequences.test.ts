@@ -238,8 +238,7 @@ class Model {
       case "violate":
         if (!one.isOpen) break;
         this.#isDisturbed = true;
-        // Straight into the transport, so that only the other side sees it.
-        transport.write(Uint8Array.of(0x8b, 0x00));
+        side.monitor.violate(Uint8Array.of(0x8b, 0x00));
         break;
       case "reset":
       case "destroy":

@@ -129,8 +129,7 @@ async function runSequence(given: typeof sequence extends fc.Arbitrary<infer Val
         break;
       case "violate":
         isDisturbed = true;
-        // Straight into the transport, so that only the other side sees it.
-        transports[index]?.write(Uint8Array.of(0x8b, 0x00));
+        side.monitor.violate(Uint8Array.of(0x8b, 0x00));
         break;
       case "reset":
       case "destroy":

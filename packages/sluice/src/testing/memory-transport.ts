@@ -79,11 +79,11 @@ export class MemoryTransport implements ByteTransport {
   }
 
   write(bytes: Uint8Array): boolean {
-    if (this.#isClosed || this.#isEnding || bytes.byteLength === 0) return true;
-    if (this.#peer.#isClosed) {
-      // A system answers data for a socket that is gone with a reset.
-      this.#receiveReset("EPIPE");
+    if (bytes.byteLength === 0) return true;
+    if (this.#isClosed || this.#isEnding || this.#peer.#isClosed) {
+      // Nothing is accepted after the end, and nothing pretends to be; a system answers data for a socket that is gone with a reset.
       this.#unsentBytes += bytes.byteLength;
+      if (!this.#isClosed && this.#peer.#isClosed) this.#receiveReset("EPIPE");
       return false;
     }
     if (this.#unsent.length === 0 && this.#peer.#incomingBytes + bytes.byteLength <= this.#capacityBytes) {
@@ -114,7 +114,7 @@ export class MemoryTransport implements ByteTransport {
   destroy(): void {
     if (this.#isClosed) return;
     // Unread data at close makes a system send RST instead of FIN.
-    if (this.#incomingBytes > 0 || this.#unsentBytes > 0) this.#peer.#receiveReset("ECONNRESET");
+    if (this.#incomingBytes > 0 || this.#unsent.length > 0) this.#peer.#receiveReset("ECONNRESET");
     else this.#finish();
     this.#close(null);
   }
