@@ -7,7 +7,7 @@ import { type Connection, type ConnectionCounters, type CreditAccounts, NO_COUNT
 export interface StreamMetrics extends ConnectionCounters {
   /** Unparsed input, the message in assembly and the readable's queue. */
   readonly heldBytesIn: number;
-  /** Payload being sent, encoded frames, and what the socket has not handed to the system. */
+  /** Payload being sent (a text by its UTF-16 units until it is encoded), encoded frames, and what the socket has not handed to the system. */
   readonly heldBytesOut: number;
   /** Whether reading from the network stands still because the consumer asks for nothing. */
   readonly isInputPaused: boolean;

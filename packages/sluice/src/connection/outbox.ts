@@ -52,6 +52,7 @@ export class Outbox {
   #pongEnd = -1;
   #pendingPong: Uint8Array | null = null;
   #writtenBytes = 0;
+  /** What waits in jobs: bytes, and code units of texts. */
   #queuedPayload = 0;
   /** Payload bytes of all messages, before compression. */
   #takenPayload = 0;
@@ -83,7 +84,7 @@ export class Outbox {
     return this.#protocol.outputBytes + this.#sharedBytes;
   }
 
-  /** Bytes held for sending: queued payload, encoded frames, and what the transport keeps. */
+  /** Bytes held for sending: queued payload (of a text, its code units), encoded frames, and what the transport keeps. */
   get heldBytes(): number {
     return this.#queuedPayload + this.unsentBytes;
   }
@@ -341,33 +342,42 @@ export class Outbox {
 
   #queue(data: string | Uint8Array, compress: boolean, opcode?: Opcode): SendTicket | null {
     const isText = typeof data === "string";
-    const bytes = isText ? this.#protocol.encodeText(data) : data;
-    const shouldDeflate = compress && this.#shouldDeflate(data, bytes.byteLength);
-    const ticket = new SendTicket(bytes.byteLength);
+    const mayDeflate = compress && this.#deflater !== null && this.#mayDeflate(data);
+    // A text that is not compressed is encoded frame by frame, each in its turn.
+    const content = isText && mayDeflate ? this.#protocol.encodeText(data) : data;
+    const byteLength = this.#byteLengthOf(content);
+    const shouldDeflate = mayDeflate && this.#shouldDeflate(data, byteLength);
+    const ticket = new SendTicket(byteLength);
     const job: SendJob = {
       opcode: opcode ?? (isText ? Opcode.TEXT : Opcode.BINARY),
-      bytes,
+      content,
       start: 0,
-      end: bytes.byteLength,
+      end: content.length,
       isBegun: false,
       isCompressed: false,
       deflation: shouldDeflate ? "wanted" : "none",
       ticket,
     };
     this.#queuedPayload += job.end;
-    this.#takenPayload += job.end;
+    this.#takenPayload += byteLength;
     this.#jobs.push(job);
     // A compressor may read its input later, so it gets memory of its own.
-    if (shouldDeflate && !isText) job.bytes = data.slice();
+    if (shouldDeflate && !isText) job.content = data.slice();
     this.#pump();
-    if (job.start < job.end && job.bytes === data && opcode === undefined) {
+    if (job.start < job.end && !isText && job.content === data && opcode === undefined) {
       // What is left is copied now, as the caller may change its buffer after this call. Nobody changes a broadcast's.
-      job.bytes = data.slice(job.start);
+      job.content = data.slice(job.start);
       job.end -= job.start;
       job.start = 0;
     }
     this.#settleWaiting();
     return ticket.isSettled ? null : ticket;
+  }
+
+  /** Counting the bytes of a text is a pass over it, for those who want to know. */
+  #byteLengthOf(content: string | Uint8Array): number {
+    if (typeof content !== "string") return content.byteLength;
+    return this.#unsentPayload === null ? 0 : this.#protocol.byteLengthOf(content);
   }
 
   #pump(): void {
@@ -404,15 +414,23 @@ export class Outbox {
 
   #sendNextFrame(job: SendJob): void {
     this.#flushShared();
-    const end = Math.min(job.end, job.start + DEFAULT_LIMITS.maxFrameBytes);
+    const { content, start } = job;
     const opcode = job.isBegun ? Opcode.CONTINUATION : job.opcode;
-    this.#protocol.sendFrame(opcode, end === job.end, job.isCompressed && !job.isBegun, job.bytes, job.start, end);
-    const byteLength = end - job.start;
-    this.#queuedPayload -= byteLength;
+    let byteLength: number;
+    if (typeof content === "string") {
+      const { read, written } = this.#protocol.sendTextPart(opcode, content, start);
+      byteLength = written;
+      job.start += read;
+    } else {
+      const end = Math.min(job.end, start + DEFAULT_LIMITS.maxFrameBytes);
+      this.#protocol.sendFrame(opcode, end === job.end, job.isCompressed && !job.isBegun, content, start, end);
+      byteLength = end - start;
+      job.start = end;
+    }
+    this.#queuedPayload -= job.start - start;
     job.isBegun = true;
-    job.start = end;
     // What a compressed message held before is counted with its last frame.
-    const ofMessage = end === job.end ? job.ticket.byteLength : 0;
+    const ofMessage = job.start === job.end ? job.ticket.byteLength : 0;
     this.#noteFrame(byteLength, job.isCompressed ? ofMessage : byteLength);
   }
 
@@ -437,7 +455,7 @@ export class Outbox {
     job.deflation = "running";
     let result: Uint8Array | null | Promise<Uint8Array | null>;
     try {
-      result = (this.#deflater as Deflater).deflate(job.bytes);
+      result = (this.#deflater as Deflater).deflate(job.content as Uint8Array);
     } catch (error) {
       this.#owner.onOutboxError(error);
       return;
@@ -461,7 +479,7 @@ export class Outbox {
     job.deflation = "none";
     if (output === null) return;
     this.#queuedPayload += output.byteLength - job.end;
-    job.bytes = output;
+    job.content = output;
     job.end = output.byteLength;
     job.isCompressed = true;
   }
@@ -543,7 +561,9 @@ export interface SharedFrame {
 
 interface SendJob {
   readonly opcode: Opcode;
-  bytes: Uint8Array;
+  /** A text is encoded when it is framed; compression needs it encoded before. */
+  content: string | Uint8Array;
+  /** What is framed of the content, and all of it: in code units of a text, else in bytes. */
   start: number;
   end: number;
   isBegun: boolean;

@@ -3,7 +3,7 @@
  * limit (spec-digest 6.3, S3). Only made for a message that has to wait.
  */
 export class SendTicket {
-  /** Payload bytes of the message as given, before compression. */
+  /** Payload bytes of the message as given, before compression; 0 for a long text whose bytes nobody wanted to know. */
   readonly byteLength: number;
   /**
    * Called once: with true when the message has been handed over, with false when it never will be. Null while nobody

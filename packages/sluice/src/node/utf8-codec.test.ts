@@ -41,6 +41,29 @@ describe.each([
     expect(encoded.constructor).toBe(Uint8Array);
   });
 
+  it.each(VALID)("byteLength() and writePart() of %s", (_case, hex, text) => {
+    expect(codec.byteLength(text)).toBe(hex.length / 2);
+    const target = new Uint8Array(hex.length / 2 + 4);
+    expect(codec.writePart(target, 3, 3 + hex.length / 2, text)).toEqual({
+      read: text.length,
+      written: hex.length / 2,
+    });
+    expect(Buffer.from(target).toString("hex")).toBe(`000000${hex}00`);
+  });
+
+  it("writePart() cuts no character", () => {
+    const target = new Uint8Array(6);
+    for (const [end, read, written] of [
+      [1, 0, 0],
+      [3, 0, 0],
+      [4, 2, 4],
+      [5, 2, 4],
+    ]) {
+      expect(codec.writePart(target, 0, end as number, "\u{1F600}\u00E9")).toEqual({ read, written });
+    }
+    expect(codec.writePart(target, 0, 6, "\u{1F600}\u00E9")).toEqual({ read: 3, written: 6 });
+  });
+
   it.each(INVALID)("decode() gives null for %s", (_case, hex) => {
     const bytes = new Uint8Array(Buffer.from(hex, "hex"));
     expect(codec.decode(bytes, 0, bytes.length)).toBe(null);
@@ -52,5 +75,6 @@ describe.each([
     expect(codec.write(target, 0, "\uD800a")).toBe(4);
     expect(Buffer.from(target).toString("hex")).toBe("efbfbd6100000000");
     expect(Buffer.from(codec.encode("\uDC00")).toString("hex")).toBe("efbfbd");
+    expect(codec.byteLength("\uD800a\uDC00")).toBe(7);
   });
 });

@@ -1,5 +1,5 @@
 import { isUtf8 } from "node:buffer";
-import type { Utf8Codec } from "../protocol/utf8.ts";
+import { standardUtf8Codec, type Utf8Codec } from "../protocol/utf8.ts";
 
 /** Buffer's native text functions. Not in the documentation, but on the prototype of every Node; probed below. */
 interface NativeText {
@@ -8,7 +8,6 @@ interface NativeText {
 }
 
 const REPLACEMENT_CHARACTER = "\uFFFD";
-const encoder = new TextEncoder();
 const native = Buffer.prototype as unknown as NativeText;
 
 function isValid(bytes: Uint8Array, start: number, end: number): boolean {
@@ -21,10 +20,10 @@ const publicCodec: Utf8Codec = {
     return text.includes(REPLACEMENT_CHARACTER) && !isValid(bytes, start, end) ? null : text;
   },
   isValid,
-  write(target: Uint8Array, offset: number, text: string): number {
-    return encoder.encodeInto(text, target.subarray(offset)).written;
-  },
-  encode: (text: string) => encoder.encode(text),
+  write: standardUtf8Codec.write,
+  writePart: standardUtf8Codec.writePart,
+  byteLength: (text: string) => Buffer.byteLength(text),
+  encode: standardUtf8Codec.encode,
 };
 
 const nativeCodec: Utf8Codec = {
@@ -38,6 +37,8 @@ const nativeCodec: Utf8Codec = {
   write(target: Uint8Array, offset: number, text: string): number {
     return native.utf8Write.call(target, text, offset, target.length - offset);
   },
+  writePart: publicCodec.writePart,
+  byteLength: publicCodec.byteLength,
   encode: publicCodec.encode,
 };
 

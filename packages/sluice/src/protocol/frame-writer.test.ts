@@ -88,6 +88,39 @@ describe("RFC 6455 §5.2 Base framing", () => {
     }
   });
 
+  it.each([
+    ["ASCII, a frame and a unit", "x".repeat(131_073)],
+    ["ASCII, exactly two frames", "x".repeat(262_144)],
+    ["two bytes a character", "é".repeat(70_000)],
+    ["three bytes a character, which no frame of 131,072 bytes holds whole", "€".repeat(100_000)],
+    ...[0, 1, 2, 3].map((n) => [`pairs behind ${n} letters`, "a".repeat(n) + "😀".repeat(70_000)] as const),
+    ["a pair over the end of the part that is looked at", `${"x".repeat(131_071)}😀y`],
+    ["a lone surrogate there", `${"x".repeat(131_071)}\ud83dy`],
+    ["lone surrogates only", "\udc00".repeat(50_000)],
+    ["a BOM", `\ufeff${"x".repeat(6_000)}`],
+    ["what the header's guess is too short for", "€".repeat(125)],
+    ["and by six bytes", "é".repeat(65_535)],
+  ])("a text in parts arrives whole, in frames of 131,072 bytes at most: %s", (_case, text) => {
+    for (const role of ["server", "client"] as const) {
+      const protocol = createProtocol({ role });
+      const peer = createProtocol({ role: role === "client" ? "server" : "client" });
+      let sentBytes = 0;
+      for (let start = 0; start < text.length; ) {
+        const { read, written } = protocol.sendTextPart(start === 0 ? Opcode.TEXT : Opcode.CONTINUATION, text, start);
+        expect(written).toBeLessThanOrEqual(131_072);
+        start += read;
+        sentBytes += written;
+        // Full, but for a character that does not fit.
+        if (start < text.length) expect(written).toBeGreaterThan(131_068);
+      }
+      expect(sentBytes).toBe(protocol.byteLengthOf(text));
+      peer.receive(takeAll(protocol));
+      expect(peer.next(true)).toBe(2);
+      expect(peer.message === text.toWellFormed()).toBe(true);
+      expect(peer.next(true)).toBe(0);
+    }
+  });
+
   it("lone surrogates go as U+FFFD, a BOM stays", () => {
     const protocol = createProtocol({ role: "server" });
     protocol.sendShortText("\ud800");

@@ -5,6 +5,10 @@ export interface Utf8Codec {
   isValid(bytes: Uint8Array, start: number, end: number): boolean;
   /** Writes `text` at `offset`, where there is room for it. @returns the bytes written */
   write(target: Uint8Array, offset: number, text: string): number;
+  /** Writes whole characters from the beginning of `text` into `target[start, end)`. @returns code units read, bytes written */
+  writePart(target: Uint8Array, start: number, end: number, text: string): { read: number; written: number };
+  /** The bytes that `text` takes. */
+  byteLength(text: string): number;
   encode(text: string): Uint8Array;
 }
 
@@ -25,6 +29,9 @@ export const standardUtf8Codec: Utf8Codec = {
   },
   write: (target: Uint8Array, offset: number, text: string): number =>
     encoder.encodeInto(text, target.subarray(offset)).written,
+  writePart: (target: Uint8Array, start: number, end: number, text: string) =>
+    encoder.encodeInto(text, target.subarray(start, end)),
+  byteLength: (text: string): number => encoder.encode(text).byteLength,
   encode: (text: string): Uint8Array => encoder.encode(text),
 };
 

@@ -152,6 +152,15 @@ export class WebSocketProtocol {
     return this.#writer.writeShortText(text, this.#utf8);
   }
 
+  /**
+   * Sends one frame with what fits of a text from the code unit `start` on.
+   *
+   * @returns the code units and the bytes that are in it
+   */
+  sendTextPart(opcode: Opcode, text: string, start: number): { read: number; written: number } {
+    return this.#writer.writeTextPart(opcode, text, start, this.#utf8);
+  }
+
   /** Sends one frame with `payload[start, end)`, copied; the first frame of a message carries its opcode, and RSV1 if compressed. */
   sendFrame(
     opcode: Opcode,
@@ -184,6 +193,11 @@ export class WebSocketProtocol {
   /** @throws {RangeError} if the reason is longer than 123 bytes */
   sendClose(closeCode: number | null, reason: string): void {
     this.#sendControl(Opcode.CLOSE, encodeCloseBody(closeCode, reason, this.#utf8));
+  }
+
+  /** Bytes that {@link encodeText} would give. */
+  byteLengthOf(text: string): number {
+    return this.#utf8.byteLength(text);
   }
 
   /** UTF-8, lone surrogates as U+FFFD. */
