@@ -236,9 +236,7 @@ class Model {
         if (side instanceof StreamSide) side[step.type](step.closeCode);
         break;
       case "violate":
-        if (!one.isOpen) break;
-        this.#isDisturbed = true;
-        side.monitor.violate(Uint8Array.of(0x8b, 0x00));
+        if (one.isOpen && transport.inject(Uint8Array.of(0x8b, 0x00))) this.#isDisturbed = true;
         break;
       case "reset":
       case "destroy":

@@ -128,8 +128,7 @@ async function runSequence(given: typeof sequence extends fc.Arbitrary<infer Val
         side[step.type](step.closeCode);
         break;
       case "violate":
-        isDisturbed = true;
-        side.monitor.violate(Uint8Array.of(0x8b, 0x00));
+        if (transports[index]?.inject(Uint8Array.of(0x8b, 0x00)) === true) isDisturbed = true;
         break;
       case "reset":
       case "destroy":

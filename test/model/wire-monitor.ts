@@ -73,11 +73,6 @@ export class WireMonitor implements ByteTransport {
     this.#watch(bytes);
     return this.#transport.write(bytes);
   }
-  /** Straight into the transport, so that only the other side sees it: not looked at, but counted like everything else. */
-  violate(bytes: Uint8Array): void {
-    this.#writtenBytes += bytes.byteLength;
-    this.#transport.write(bytes);
-  }
   pause(): void {
     this.#transport.pause();
   }

@@ -96,6 +96,18 @@ export class MemoryTransport implements ByteTransport {
     return false;
   }
 
+  /**
+   * Puts bytes on the way that the owner of this end does not know of, and that its {@link unsentBytes} do not count. Only
+   * between two writes: while the last is not yet whole on the way, and after the end, it does nothing.
+   *
+   * @returns whether they are on the way
+   */
+  inject(bytes: Uint8Array): boolean {
+    if (this.#isClosed || this.#isEnding || this.#peer.#isClosed || this.#unsent.length > 0) return false;
+    this.#peer.#arrive(bytes.slice());
+    return true;
+  }
+
   pause(): void {
     this.#isPaused = true;
   }
