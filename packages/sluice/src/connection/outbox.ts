@@ -572,8 +572,8 @@ interface SendJob {
   readonly ticket: SendTicket;
 }
 
-/** Longest text, in UTF-16 units, that is encoded straight into the output block. */
-const MAX_SHORT_TEXT = 5_461; // times 3 bytes is just below 16 KiB
+/** Longest text, in UTF-16 units, that fits one frame whatever it takes in UTF-8: up to 3 bytes for each. */
+const MAX_SHORT_TEXT = Math.floor(DEFAULT_LIMITS.maxFrameBytes / 3);
 
 /** A frame of this size is written at once: the system's answer decides whether the next may follow. */
 const LARGE_FRAME_BYTES = 16_384;
