@@ -42,8 +42,6 @@ export class Connection implements ByteTransportListener, KeepaliveProbe, Outbox
   readonly #budget: Budget | null;
   #chargedBytes = 0;
   #isChargeScheduled = false;
-  /** Made when first needed. */
-  #chargeLater: (() => void) | null = null;
   #isGivenUp = false;
   readonly #keepAliveOptions: KeepaliveOptions | false;
   #keepAlive: Keepalive | null = null;
@@ -60,7 +58,6 @@ export class Connection implements ByteTransportListener, KeepaliveProbe, Outbox
   #isStalled = false;
   #isHeldByInflater = false;
   #isRetentionScheduled = false;
-  #retain: (() => void) | null = null;
   #isPaused = true;
   /** After a Close was received, or after we failed: what comes is thrown away. */
   #ignoresInput = false;
@@ -304,11 +301,10 @@ export class Connection implements ByteTransportListener, KeepaliveProbe, Outbox
 
   #chargeAtEndOfTurn(): void {
     this.#isChargeScheduled = true;
-    this.#chargeLater ??= () => {
+    this.#clock.endOfTurn(() => {
       this.#isChargeScheduled = false;
       this.#charge();
-    };
-    this.#clock.endOfTurn(this.#chargeLater);
+    });
   }
 
   /** From now on data messages are parsed, validated and dropped, so that the closing handshake can progress (R8). */
@@ -437,11 +433,10 @@ export class Connection implements ByteTransportListener, KeepaliveProbe, Outbox
   #retainAtEndOfTurn(): void {
     if (this.#isRetentionScheduled) return;
     this.#isRetentionScheduled = true;
-    this.#retain ??= () => {
+    this.#clock.endOfTurn(() => {
       this.#isRetentionScheduled = false;
       this.#protocol.retain();
-    };
-    this.#clock.endOfTurn(this.#retain);
+    });
   }
 
   #startIdleTimeout(): IdleTimeout {

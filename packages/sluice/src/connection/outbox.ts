@@ -44,7 +44,6 @@ export class Outbox {
    * in the turn in which the connection starts, when a server's answer to the handshake still has to go first.
    */
   #isAlone = false;
-  #flushAtEndOfTurn: (() => void) | null = null;
   /** Bytes framed since the system last called us: a loop of writes that never leaves the microtasks must yield some time. */
   #turnBytes = 0;
   #isYielding = false;
@@ -495,14 +494,16 @@ export class Outbox {
   #scheduleFlush(): void {
     if (this.#isFlushScheduled) return;
     this.#isFlushScheduled = true;
-    this.#flushAtEndOfTurn ??= () => {
-      this.#isFlushScheduled = false;
-      this.#isAlone = this.#turnFrames <= 1;
-      this.#turnFrames = 0;
-      this.flush();
-      if (this.#waiting.length > 0 || this.#jobCount > 0 || this.#pendingPong !== null) this.advance();
-    };
-    this.#clock.endOfTurn(this.#flushAtEndOfTurn);
+    // A function that is kept in a field survives collections of the young generation, and with it all of the connection.
+    this.#clock.endOfTurn(() => this.#flushTurn());
+  }
+
+  #flushTurn(): void {
+    this.#isFlushScheduled = false;
+    this.#isAlone = this.#turnFrames <= 1;
+    this.#turnFrames = 0;
+    this.flush();
+    if (this.#waiting.length > 0 || this.#jobCount > 0 || this.#pendingPong !== null) this.advance();
   }
 
   #yield(): void {

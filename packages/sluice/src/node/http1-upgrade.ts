@@ -140,6 +140,8 @@ export class Http1Upgrade {
     socket.once("connect", () => {
       this.#stage = this.#isSecure ? "tls" : "response";
     });
+    // Where it never comes the listener would stay, and with it everything of the handshake for as long as the socket.
+    if (!this.#isSecure) return;
     socket.once("secureConnect", () => {
       this.#stage = "response";
     });

@@ -3,10 +3,11 @@ import type { Clock } from "../connection/clock.ts";
 import type { StreamMetrics } from "../connection/connection-metrics.ts";
 import { closeValidated } from "../streams/websocket-stream.ts";
 import { type ResolvedDrainOptions, spread } from "./drain.ts";
+import { type Member, MemberList } from "./member-list.ts";
 import type { ServerWebSocketStream } from "./server-websocket-stream.ts";
 
 /** One connection of a server, until its socket is gone. */
-export interface OpenConnection {
+export interface OpenConnection extends Member {
   readonly stream: ServerWebSocketStream;
   readonly socket: Duplex;
 }
@@ -17,7 +18,7 @@ export interface OpenConnection {
  */
 export class OpenConnections {
   readonly #clock: Clock;
-  readonly #connections = new Set<OpenConnection>();
+  readonly #connections = new MemberList<OpenConnection>();
   readonly #drained = new WeakSet<ServerWebSocketStream>();
   #emptyListeners: (() => void)[] = [];
 
@@ -31,7 +32,7 @@ export class OpenConnections {
 
   /** Of each. */
   *metrics(): Generator<StreamMetrics> {
-    for (const { stream } of this.#connections) yield stream.metrics();
+    for (const { stream } of this.#connections.toArray()) yield stream.metrics();
   }
 
   /** Whether `drain` has closed it. */
@@ -52,7 +53,7 @@ export class OpenConnections {
 
   /** Closes what is there now, spread over time, and cuts off what is left at the deadline. Fulfils when nothing is. */
   async drain(options: ResolvedDrainOptions): Promise<void> {
-    const stopSpreading = spread([...this.#connections], options.spreadMs, this.#clock, ({ stream }) => {
+    const stopSpreading = spread(this.#connections.toArray(), options.spreadMs, this.#clock, ({ stream }) => {
       this.#drained.add(stream);
       closeValidated(stream, options.closeCode, options.reason);
     });
@@ -68,7 +69,7 @@ export class OpenConnections {
   }
 
   #destroyAll(): void {
-    for (const { socket } of this.#connections) socket.destroy();
+    for (const { socket } of this.#connections.toArray()) socket.destroy();
   }
 
   #whenEmpty(): Promise<void> {

@@ -2,6 +2,7 @@ import type { IncomingMessage } from "node:http";
 import type { Socket } from "node:net";
 import type { Duplex } from "node:stream";
 import type { Clock, Timer } from "../connection/clock.ts";
+import type { Member } from "./member-list.ts";
 import { ignoreSocketError, refuseAtLimit } from "./refusal.ts";
 
 /** The client went away before its handshake was answered. */
@@ -19,7 +20,7 @@ export class HandshakeLostError extends Error {
  * socket and the time are watched, and when either runs out `signal` is aborted, with a {@link HandshakeLostError} or a refusal
  * with 503 as its reason. Most handshakes wait for nothing, and pay for none of this: a tenth of their time.
  */
-export class PendingHandshake {
+export class PendingHandshake implements Member {
   readonly request: IncomingMessage;
   readonly socket: Duplex;
   /** As the socket has it, or `""`. */
@@ -29,6 +30,7 @@ export class PendingHandshake {
   #abortController: AbortController | null = null;
   #timer: Timer | null = null;
   #isLost = false;
+  place = -1;
 
   constructor(request: IncomingMessage, socket: Duplex, clock: Clock, timeoutMs: number) {
     this.request = request;

@@ -19,6 +19,7 @@ export class ServedConnection implements OpenConnection, ConnectionWatcher {
   readonly #tally: Tally;
   readonly #connections: OpenConnections;
   readonly #admission: Admission;
+  place = -1;
   /** Set before anything can happen. */
   stream!: ServerWebSocketStream;
   socket!: Duplex;

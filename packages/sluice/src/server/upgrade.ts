@@ -22,6 +22,7 @@ import type { AcceptQueue } from "./accept-queue.ts";
 import { type Admission, Admissions } from "./admissions.ts";
 import { addCredit, MAX_CREDIT_FRAME_BYTES, toPlainOffer, toSelectedProtocol } from "./credit.ts";
 import { isThenable } from "./is-thenable.ts";
+import { MemberList } from "./member-list.ts";
 import type { ServerMetrics } from "./metrics.ts";
 import type { Tally } from "./metrics-tally.ts";
 import { OpenConnections } from "./open-connections.ts";
@@ -59,7 +60,7 @@ export class Upgrader {
   readonly #admissions: Admissions;
   readonly #budget: Budget;
   readonly #tally: Tally;
-  readonly #pending = new Set<PendingHandshake>();
+  readonly #pending = new MemberList<PendingHandshake>();
   /** Most clients of a server use one URL, and parsing it takes longer than anything else in a handshake. */
   #lastURL = { text: "", href: "" };
   #isRefusingAll = false;
@@ -127,7 +128,7 @@ export class Upgrader {
   /** From now on everything is refused with 503, also what waits. */
   refuseAll(): void {
     this.#isRefusingAll = true;
-    for (const pending of this.#pending) pending.abort(createGoingAwayRefusal());
+    for (const pending of this.#pending.toArray()) pending.abort(createGoingAwayRefusal());
   }
 
   #refuseIfToldSo(): void {

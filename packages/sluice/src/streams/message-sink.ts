@@ -14,8 +14,9 @@ export type WritableMessage = string | BufferSource;
  */
 export class MessageSink implements WritableSink, UnderlyingSink<WritableMessage> {
   readonly writable: WritableStream<WritableMessage>;
-  readonly #connection: Connection;
-  readonly #events: MessageSinkEvents;
+  /** Both null once the connection is closed: the stream that a program keeps must not keep it. Nothing is written any more then. */
+  #connection: Connection | null;
+  #events: MessageSinkEvents | null;
   #controller!: WritableStreamDefaultController;
   /** The message being sent, if it has to wait. */
   #inFlight: InFlightWrite | null = null;
@@ -53,12 +54,13 @@ export class MessageSink implements WritableSink, UnderlyingSink<WritableMessage
       this.#presentTicket = null;
       return this.#wait(presentTicket);
     }
-    if (!this.#events.isOpen) throw this.#events.closedError;
+    const events = this.#events as MessageSinkEvents;
+    if (!events.isOpen) throw events.closedError;
     const message = toMessage(chunk);
     // The conversion may have run the user's toString().
-    if (!this.#events.isOpen) throw this.#events.closedError;
+    if (!events.isOpen) throw events.closedError;
     if (this.#hasFailed) return this.#wait(new SendTicket(0));
-    const ticket = this.#connection.send(message);
+    const ticket = (this.#connection as Connection).send(message);
     return ticket === null ? undefined : this.#wait(ticket);
   }
 
@@ -66,15 +68,15 @@ export class MessageSink implements WritableSink, UnderlyingSink<WritableMessage
     this.#isDone = true;
     return new Promise((resolve, reject) => {
       this.#pendingClose = { resolve, reject };
-      this.#events.onSinkClose();
+      this.#events?.onSinkClose();
     });
   }
 
   abort(reason: unknown): void {
     this.#isDone = true;
     // A message that abort() cut off does not make the close unclean.
-    if (this.#events.isOpen) this.#rejectInFlight(reason);
-    this.#events.onSinkAbort(reason);
+    if (this.#events?.isOpen === true) this.#rejectInFlight(reason);
+    this.#events?.onSinkAbort(reason);
   }
 
   /** Errors the stream unless its end was the user's doing; a write in flight goes on. */
@@ -95,20 +97,22 @@ export class MessageSink implements WritableSink, UnderlyingSink<WritableMessage
       this.error(error);
     }
     this.#rejectInFlight(writeError);
+    this.#connection = null;
+    this.#events = null;
   }
 
   get isReady(): boolean {
-    return this.#isStarted && !this.#isDone && this.#events.isOpen && !this.#hasFailed;
+    return this.#isStarted && !this.#isDone && (this.#events as MessageSinkEvents).isOpen && !this.#hasFailed;
   }
 
   /** The engine has failed the connection and reports it in the next task; what is written until then waits for its error. */
   get #hasFailed(): boolean {
-    return this.#connection.readyState !== ReadyState.OPEN;
+    return this.#connection?.readyState !== ReadyState.OPEN;
   }
 
   trySend(chunk: string | Uint8Array): boolean {
     if (typeof chunk !== "string" && !isPlain(chunk)) return false;
-    const ticket = this.#connection.send(chunk);
+    const ticket = (this.#connection as Connection).send(chunk);
     if (ticket === null) return true;
     this.#presentTicket = ticket;
     return false;
@@ -123,7 +127,7 @@ export class MessageSink implements WritableSink, UnderlyingSink<WritableMessage
       ticket.onSettled = (isSent) => {
         if (this.#inFlight !== inFlight) return;
         if (!isSent) {
-          this.#rejectInFlight(this.#events.closedError);
+          this.#rejectInFlight((this.#events as MessageSinkEvents).closedError);
           return;
         }
         this.#inFlight = null;

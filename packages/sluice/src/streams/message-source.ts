@@ -14,7 +14,8 @@ export type ReadableMessage = string | Uint8Array<ArrayBuffer>;
  */
 export class MessageSource implements ReadableQueue, UnderlyingDefaultSource<ReadableMessage> {
   readonly readable: ReadableStream<ReadableMessage>;
-  readonly #events: MessageSourceEvents;
+  /** Nobody once the stream is done: the streams that a program keeps must not keep the connection. */
+  #events: MessageSourceEvents;
   readonly #highWaterMark: number;
   readonly #size: SizeAlgorithm | null;
   #controller!: ReadableStreamDefaultController<ReadableMessage>;
@@ -54,9 +55,10 @@ export class MessageSource implements ReadableQueue, UnderlyingDefaultSource<Rea
   }
 
   cancel(reason: unknown): void {
+    const events = this.#events;
     this.#clear();
-    this.#isDone = true;
-    this.#events.onCancel(reason);
+    this.#finish();
+    events.onCancel(reason);
   }
 
   /** Whether the next message is wanted now. */
@@ -115,7 +117,7 @@ export class MessageSource implements ReadableQueue, UnderlyingDefaultSource<Rea
   /** Errors the stream; what is queued is dropped, as in the Streams standard. */
   error(reason: unknown): void {
     if (this.#isDone) return;
-    this.#isDone = true;
+    this.#finish();
     this.#clear();
     this.#controller.error(reason);
   }
@@ -127,8 +129,13 @@ export class MessageSource implements ReadableQueue, UnderlyingDefaultSource<Rea
 
   #closeWhenEmpty(): void {
     if (!this.#hasEnded || this.#isDone || this.#queue.length > 0) return;
-    this.#isDone = true;
+    this.#finish();
     this.#controller.close();
+  }
+
+  #finish(): void {
+    this.#isDone = true;
+    this.#events = NOBODY;
   }
 
   /** The strategy's size; one that throws or gives no usable number errors the stream (Streams §4.5.4). @returns -1 then */
@@ -142,8 +149,9 @@ export class MessageSource implements ReadableQueue, UnderlyingDefaultSource<Rea
       }
       return size;
     } catch (error) {
+      const events = this.#events;
       this.error(error);
-      this.#events.onSourceError(error);
+      events.onSourceError(error);
       return -1;
     }
   }
@@ -162,6 +170,8 @@ export interface MessageSourceEvents {
   /** The strategy broke the stream. */
   onSourceError(reason: unknown): void;
 }
+
+const NOBODY: MessageSourceEvents = { onDemand() {}, onCancel() {}, onSourceError() {} };
 
 /** As Streams §7.4 ExtractHighWaterMark. @throws {RangeError} for NaN and negative numbers */
 function toHighWaterMark(value: unknown): number {
