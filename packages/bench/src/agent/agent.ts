@@ -145,7 +145,7 @@ const commands: { [Name in keyof Commands]: (options: Parameters<Commands[Name]>
     if (listening?.broadcast === undefined) throw new Error(`${peer} has no broadcast`);
     const source = new PayloadSource(getPayloads(spec), spec.bytes, { milliseconds, limit, maxBytes });
     for (let message = source.next(); message !== undefined; message = source.next()) {
-      await listening.broadcast(message);
+      await listening.broadcast(message, channels);
     }
     return { sent: source.sent * channels.length };
   },

@@ -54,8 +54,8 @@ export interface ConnectionSetup {
 /** A listening server. */
 export interface Listening {
   readonly port: number;
-  /** One message to all connections. Missing where it was not adapted. */
-  broadcast?(message: Message): Promise<void>;
+  /** One message to all connections, whose channels are given. Missing where it was not adapted. */
+  broadcast?(message: Message, channels: readonly Channel[]): Promise<void>;
 }
 
 /** What `src/peers/*.ts` export. */

@@ -1,5 +1,5 @@
 import { pathToFileURL } from "node:url";
-import type { Adapter, ConnectionSetup } from "../agent/channel.ts";
+import type { Adapter, Channel, ConnectionSetup } from "../agent/channel.ts";
 import type { Message } from "../agent/payloads.ts";
 import { createStreamChannel } from "./stream-channel.ts";
 
@@ -7,6 +7,7 @@ import { createStreamChannel } from "./stream-channel.ts";
 type Sluice = typeof import("sluice");
 type SluiceServer = typeof import("sluice/server");
 type Stream = InstanceType<Sluice["WebSocketStream"]>;
+type ServerStream = import("sluice/server").ServerWebSocketStream;
 
 const loaded = new Map<string, Promise<unknown>>();
 
@@ -34,7 +35,6 @@ export function createSluiceAdapter(variant: SluiceVariant = {}): Required<Adapt
     takesBuffers: false,
     async listen(setup, onChannel) {
       const { broadcast, serve } = await loadSluice<SluiceServer>(setup, "server");
-      const streams = new Set<import("sluice/server").ServerWebSocketStream>();
       const server = await serve(
         {
           port: 0,
@@ -43,17 +43,13 @@ export function createSluiceAdapter(variant: SluiceVariant = {}): Required<Adapt
           tls: setup.tls,
           ...variant,
         },
-        async (stream) => {
-          streams.add(stream);
-          const forget = (): void => void streams.delete(stream);
-          stream.closed.then(forget, forget);
-          onChannel(await toChannel(stream));
-        },
+        async (stream) => onChannel(await toChannel(stream)),
       );
       const { port } = await server.listening;
       return {
         port,
-        async broadcast(message) {
+        async broadcast(message, channels) {
+          const streams = (channels as SluiceChannel[]).map(({ stream }) => stream as ServerStream);
           const { missed } = await broadcast(streams, message as string | Uint8Array<ArrayBuffer>);
           if (missed.length > 0) throw new Error(`A broadcast missed ${missed.length} receivers`);
         },
@@ -72,9 +68,14 @@ export function createSluiceAdapter(variant: SluiceVariant = {}): Required<Adapt
   };
 }
 
-async function toChannel(stream: Stream) {
+/** Nothing is kept for a connection but the connection. */
+interface SluiceChannel extends Channel {
+  readonly stream: Stream;
+}
+
+async function toChannel(stream: Stream): Promise<SluiceChannel> {
   const { readable, writable } = await stream.opened;
-  return createStreamChannel({
+  const channel = createStreamChannel({
     readable: readable as ReadableStream<Message>,
     writable: writable as WritableStream<Message>,
     close: () => stream.close(),
@@ -83,6 +84,7 @@ async function toChannel(stream: Stream) {
       return { in: heldBytesIn, out: heldBytesOut };
     },
   });
+  return Object.assign(channel, { stream });
 }
 
 export default createSluiceAdapter();
